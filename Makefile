@@ -1,0 +1,78 @@
+# Orquestrador de Processadores. `make` ou `make help` lista os alvos.
+
+ifneq (,$(wildcard .env))
+include .env
+export
+endif
+
+BINARIO := target/release/orquestrador
+# Opções a mais para os alvos run-*: make run-orquestrador ARGS="--intervalo 30s"
+ARGS ?=
+# Rodadas dos testes aleatórios; make test-longo usa 200.
+export ORQUESTRADOR_TEST_RODADAS ?= 20
+TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
+
+.DEFAULT_GOAL := help
+.PHONY: help build run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
+	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
+	run-processador-modelo run-processador-automatico test test-unit test-longo check bench \
+	up down logs docker-up docker-down docker-logs docker-single
+
+help: ## Lista os alvos
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Compila o binário de produção
+	cargo build --release --locked
+
+run-orquestrador: build ## Executa em ciclos, no modo padrão (paralelo), com HTTP em 127.0.0.1:5007
+	$(BINARIO) --exemplos $(ARGS)
+
+run-orquestrador-single: build ## Executa um único ciclo sequencial e termina
+	$(BINARIO) --exemplos --single-run --modo sequencial $(ARGS)
+
+run-orquestrador-single-verbose: build ## O mesmo, com cada linha de cada processador
+	$(BINARIO) --exemplos --single-run --modo sequencial --verbose $(ARGS)
+
+run-orquestrador-sequencial: build ## Executa em ciclos, um processador depois do outro
+	$(BINARIO) --exemplos --modo sequencial $(ARGS)
+
+run-orquestrador-paralelo: build ## Executa em ciclos, os processadores lado a lado
+	$(BINARIO) --exemplos --modo paralelo $(ARGS)
+
+run-orquestrador-verbose: build ## Executa em ciclos, com cada linha de cada processador
+	$(BINARIO) --exemplos --verbose $(ARGS)
+
+run-processador-modelo: build ## Só o processador de modelo de contrato, como serviço na porta 5006
+	$(BINARIO) --apenas modelo_contrato --porta 5006 $(ARGS)
+
+run-processador-automatico: build ## Só o processador automático, como serviço na porta 5005
+	$(BINARIO) --apenas automatico --porta 5005 $(ARGS)
+
+test: ## Todos os testes; precisa dos pacotes que .ci/pacotes nomeia
+	.ci/pacotes
+	$(TESTAR)
+
+test-unit: ## Só os testes de unidade; basta o cargo
+	cargo test --lib
+
+test-longo: ## Os mesmos testes com 200 rodadas aleatórias
+	.ci/pacotes
+	ORQUESTRADOR_TEST_RODADAS=200 $(TESTAR)
+
+check: ## Formato, lints, documentação, licenças
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+	.ci/deny
+
+bench: build ## Mede o tempo de um ciclo único e a memória do serviço parado
+	benches/processo.py $(BINARIO)
+
+up down logs: ## Pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
+	@echo "make $@: a pilha do docker compose ainda não está disponível nesta versão" >&2; exit 1
+
+docker-up: up ## O mesmo que up
+docker-down: down ## O mesmo que down
+docker-logs: logs ## O mesmo que logs
+docker-single: ## Um ciclo único em contêiner (ainda não disponível)
+	@echo "make $@: a imagem de contêiner ainda não está disponível nesta versão" >&2; exit 1

@@ -1,0 +1,54 @@
+//! Composition root: builds everything, owns the registry and the clock, and decides the order of the shutdown.
+//!
+//! [`run`] picks the command; [`orchestrate`] is the life of the orchestrator from its lock to its exit code.
+
+mod commands;
+mod exit;
+mod orchestrate;
+
+use jiff::Timestamp;
+
+pub use exit::Exit;
+
+use crate::cli::{Command, CommandLine, stderr_line};
+use crate::config::{self, Environment, Loaded, StoreChoice};
+use crate::domain::Clock;
+use crate::records::{StoreKind, StoreSettings};
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
+    let loaded = match config::load(&command_line.flags, environment) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            stderr_line(&format!("❌ {error}"));
+            return Exit::Usage;
+        }
+    };
+    match command_line.command {
+        None => orchestrate::run(loaded, environment),
+        Some(Command::Validate) => commands::validate(&loaded, environment),
+        Some(Command::Processor { name }) => commands::processor(name, &loaded),
+        Some(Command::Documents(command)) => commands::documents(command, &loaded),
+    }
+}
+
+/// The one place that asks the system for the time.
+fn clock() -> Clock {
+    Clock::new(Timestamp::now)
+}
+
+/// The documents' store, as the records know it.
+fn store_settings(loaded: &Loaded) -> StoreSettings {
+    let kind = match &loaded.settings.store {
+        StoreChoice::Embedded => StoreKind::Embedded,
+        StoreChoice::Directus { url, token } => StoreKind::Directus {
+            url: url.clone(),
+            token: token.clone(),
+        },
+    };
+    StoreSettings {
+        kind,
+        data_dir: loaded.settings.data_dir.clone(),
+    }
+}

@@ -1,0 +1,155 @@
+//! The commands that end by themselves: check the configuration, run a document processor, work with documents.
+
+use std::ffi::CStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::{Exit, clock, store_settings};
+use crate::cli::documents::{self, DocumentCommand};
+use crate::cli::{OwnProcessor, stderr_line, stdout_text};
+use crate::config::{self, Environment, Loaded, Source};
+use crate::domain::ProcessorSpec;
+use crate::process::set_process_name;
+use crate::processors::{self, Context, ProcessorExit};
+use crate::records::{self, Access};
+
+/// `validar`: what holds, and what would fail at the first start.
+pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
+    let source = match &loaded.source {
+        Source::File(path) => path.display().to_string(),
+        Source::BuiltIn => "padrões internos".to_owned(),
+    };
+    stdout_text(&format!(
+        "# origem: {source}; já com opções e variáveis\n{}",
+        config::show(&loaded.settings)
+    ));
+    for warning in &loaded.warnings {
+        stderr_line(&format!("⚠️  {warning}"));
+    }
+    let path = environment.get("PATH").unwrap_or_default();
+    let mut problems: Vec<_> = loaded
+        .settings
+        .processors
+        .iter()
+        .filter_map(|spec| unstartable(spec, path))
+        .collect();
+    if let Err(error) = records::open(&store_settings(loaded), Access::ReadOnly) {
+        problems.push(format!("registros: {error}"));
+    }
+    for problem in &problems {
+        stderr_line(&format!("❌ {problem}"));
+    }
+    if problems.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+/// What would keep a processor's program from starting.
+fn unstartable(spec: &ProcessorSpec, path: &str) -> Option<String> {
+    if !spec.directory.is_dir() {
+        return Some(format!(
+            "{}.diretorio: {} não é um diretório",
+            spec.name,
+            spec.directory.display()
+        ));
+    }
+    let program = spec.command.first().filter(|_| !spec.is_own())?;
+    let is_program = |file: &Path| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
+    let own_path = spec
+        .environment
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map(|(_, value)| value.as_str());
+    let found = if program.contains('/') {
+        is_program(Path::new(program))
+    } else {
+        own_path
+            .unwrap_or(path)
+            .split(':')
+            .any(|folder| is_program(&Path::new(folder).join(program)))
+    };
+    (!found).then(|| {
+        format!(
+            "{}.comando: {program:?} não existe ou não é executável",
+            spec.name
+        )
+    })
+}
+
+/// `processador NOME`: one run of a document processor, in this process.
+pub(super) fn processor(name: OwnProcessor, loaded: &Loaded) -> Exit {
+    set_process_name(process_name(name));
+    match prepare(loaded) {
+        Ok(mut context) => {
+            let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+            let result = match name {
+                OwnProcessor::ModeloContrato => {
+                    processors::modelo_contrato::run(&mut context, &mut out, &mut err)
+                }
+                OwnProcessor::Automatico => {
+                    processors::automatico::run(&mut context, &mut out, &mut err)
+                }
+            };
+            let code = ProcessorExit::of(&result).code();
+            if let Err(error) = result {
+                stderr_line(&format!("erro: {error}"));
+            }
+            Exit::Code(code)
+        }
+        Err((error, exit)) => {
+            stderr_line(&format!("erro: {error}"));
+            Exit::Code(exit.code())
+        }
+    }
+}
+
+fn prepare(loaded: &Loaded) -> Result<Context, (String, ProcessorExit)> {
+    let dry_run = loaded.settings.dry_run;
+    let access = if dry_run {
+        Access::ReadOnly
+    } else {
+        Access::Write
+    };
+    let records = records::open(&store_settings(loaded), access)
+        .map_err(|error| (error.to_string(), ProcessorExit::of_store(&error)))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|error| (error.to_string(), ProcessorExit::Temporary))?;
+    }
+    Ok(Context {
+        dry_run,
+        stop,
+        ..Context::new(records, clock())
+    })
+}
+
+/// What `ps` shows; the kernel keeps 15 bytes.
+fn process_name(name: OwnProcessor) -> &'static CStr {
+    match name {
+        OwnProcessor::ModeloContrato => c"modelo-contrato",
+        OwnProcessor::Automatico => c"automatico",
+    }
+}
+
+/// `importar`, `marcar`, `listar`, `relatorio`, `tags`, `comparar`.
+pub(super) fn documents(command: DocumentCommand, loaded: &Loaded) -> Exit {
+    for warning in &loaded.warnings {
+        stderr_line(&format!("⚠️  {warning}"));
+    }
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let clock = clock();
+    Exit::Code(documents::run(
+        command,
+        &store_settings(loaded),
+        &mut out,
+        &mut err,
+        &|| clock.now(),
+    ))
+}

@@ -1,0 +1,118 @@
+//! The commands that people use on documents: put them in, look, decide, take reports out, and look at single files.
+//!
+//! Refuses to know how settings are found and where the exit code goes: the store is handed in, a code is handed back.
+
+mod args;
+pub mod examples;
+mod import;
+mod listing;
+mod local;
+mod output;
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+pub use args::{
+    CompareArgs, DocumentCommand, ImportCommand, ListArgs, ListedCollection, MarkArgs,
+    MarkedCollection, ReportArgs, TagsArgs,
+};
+
+use crate::records::{self, Access, Mark, RecordsError, StoreSettings};
+
+/// The command did what it should.
+const DONE: u8 = 0;
+/// The command could not do it.
+const FAILED: u8 = 1;
+/// The command was called wrongly.
+const USAGE: u8 = 2;
+
+/// Why a command did not do what it should; the message is one line in Portuguese.
+#[derive(Debug, Error)]
+pub(super) enum CommandError {
+    /// The call itself is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// A file of the user's is not what it should be.
+    #[error("{0}")]
+    File(String),
+    /// The documents differ from what the script says.
+    #[error("{0}")]
+    Verification(String),
+    /// The store failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The output cannot be written.
+    #[error("falha ao escrever a saída: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs a command: facts to `out`, warnings and errors to `err`. `now` is the wall clock.
+///
+/// Returns the exit code: 0 done, 1 could not, 2 called wrongly. A reader that stops reading is no failure.
+pub fn run(
+    command: DocumentCommand,
+    store: &StoreSettings,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    now: &dyn Fn() -> Timestamp,
+) -> u8 {
+    let result = match command {
+        DocumentCommand::Import(command) => import::run(command, store, out, now),
+        DocumentCommand::Mark(arguments) => mark(arguments, store, out, now),
+        DocumentCommand::List(arguments) => listing::list(&arguments, store, out, err),
+        DocumentCommand::Report(arguments) => listing::report(&arguments, store, out),
+        DocumentCommand::Tags(arguments) => local::tags(&arguments, out),
+        DocumentCommand::Compare(arguments) => local::compare(&arguments, out, now),
+    };
+    let result = result.and_then(|()| Ok(out.flush()?));
+    match result {
+        Ok(()) => DONE,
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+        Err(error) => {
+            // There is nowhere left to say that standard error cannot be written.
+            drop(writeln!(err, "erro: {error}"));
+            if matches!(error, CommandError::Usage(_)) {
+                USAGE
+            } else {
+                FAILED
+            }
+        }
+    }
+}
+
+fn mark(
+    arguments: MarkArgs,
+    store: &StoreSettings,
+    out: &mut dyn Write,
+    now: &dyn Fn() -> Timestamp,
+) -> Result<(), CommandError> {
+    let listed = arguments.collection.listed();
+    if arguments.note.is_some() && arguments.collection == MarkedCollection::Model {
+        return Err(CommandError::Usage(
+            "--nota vale para versao e modificacao; um modelo não tem nota".to_owned(),
+        ));
+    }
+    let mark = Mark {
+        listed,
+        id: arguments.id,
+        status: arguments.status,
+        note: arguments.note,
+    };
+    let mut records = records::open(store, Access::Write)?;
+    match records.mark(&mark, now()) {
+        Err(error @ RecordsError::UnknownStatus { .. }) => {
+            return Err(CommandError::Usage(error.to_string()));
+        }
+        other => other?,
+    }
+    writeln!(
+        out,
+        "{} {} marcado como {}",
+        listed.label(),
+        mark.id,
+        mark.status.trim()
+    )?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! The command line: what can be typed, its help and its errors in Portuguese. Refuses to know what a command does.
+
+pub mod documents;
+mod errors;
+mod output;
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub use errors::UsageError;
+pub use output::{stderr_line, stdout_text};
+
+use crate::config::Flags;
+use documents::DocumentCommand;
+
+/// Help in Portuguese, in clap's own order.
+const TEMPLATE: &str = "{about-with-newline}\nUso: {usage}\n\n{all-args}{after-help}";
+
+const AFTER_HELP: &str = "\
+Cada opção tem uma variável de ambiente ORQUESTRADOR_<OPÇÃO> (por exemplo ORQUESTRADOR_INTERVALO).
+Precedência: opção, variável, arquivo, padrão.
+
+Códigos de saída: 0 sem falhas; 1 alguma execução falhou; 2 uso ou configuração inválida;
+130/143 parado por SIGINT/SIGTERM.";
+
+/// Orquestrador de processadores em lote, com métricas, traços e estado sempre à vista
+#[derive(Debug, Parser)]
+#[command(
+    name = "orquestrador",
+    version,
+    help_template = TEMPLATE,
+    after_help = AFTER_HELP,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Comandos",
+    subcommand_value_name = "COMANDO",
+    next_help_heading = "Opções"
+)]
+pub struct CommandLine {
+    /// Settings by flag.
+    #[command(flatten)]
+    pub flags: Flags,
+    #[command(flatten)]
+    common: Common,
+    /// What to do; without it, the orchestrator runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Mostra esta ajuda
+    #[arg(short = 'h', long = "help", visible_alias = "ajuda", global = true, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// Mostra a versão
+    #[arg(short = 'V', long = "version", visible_alias = "versao", action = clap::ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Verifica a configuração e mostra o que vale, sem iniciar nada
+    #[command(name = "validar")]
+    Validate,
+    /// Executa um processador de documentos (o orquestrador o inicia)
+    #[command(name = "processador")]
+    Processor {
+        /// Qual
+        #[arg(value_name = "NOME")]
+        name: OwnProcessor,
+    },
+    /// What people do with documents.
+    #[command(flatten)]
+    Documents(DocumentCommand),
+}
+
+/// The processors that this binary brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OwnProcessor {
+    /// Extrai as tags dos modelos de contrato
+    #[value(name = "modelo-contrato")]
+    ModeloContrato,
+    /// Compara as versões dos documentos
+    #[value(name = "automatico")]
+    Automatico,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// A usage error, or help and version, which are an answer of their own.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageError> {
+    let command = translated(CommandLine::command());
+    let matches = command
+        .try_get_matches_from(arguments)
+        .map_err(UsageError::new)?;
+    CommandLine::from_arg_matches(&matches).map_err(UsageError::new)
+}
+
+/// Gives every command the Portuguese template and headings.
+fn translated(command: clap::Command) -> clap::Command {
+    let command = command
+        .help_template(TEMPLATE)
+        .subcommand_help_heading("Comandos")
+        .subcommand_value_name("COMANDO")
+        .disable_help_subcommand(true)
+        .disable_help_flag(true)
+        .mut_args(
+            |argument| match (argument.is_positional(), argument.get_help_heading()) {
+                (true, None) => argument.help_heading("Argumentos"),
+                (false, None) => argument.help_heading("Opções"),
+                (_, Some(_)) => argument,
+            },
+        );
+    command.mut_subcommands(translated)
+}

@@ -1,0 +1,247 @@
+//! The configuration file: found, read within bounds, and taken apart. Refuses to know flags and variables.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Table;
+
+use super::problem::Problems;
+use super::settings::Source;
+use super::table::Section;
+use super::{defaults, processors, value};
+use crate::domain::{Mode, OnFailure, ProcessorSpec};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "orquestrador.toml";
+/// The largest file that is read, bytes.
+const MAX_BYTES: u64 = 1 << 20;
+/// Keys of the contract that this version does not know yet.
+const PLANNED: &[&str] = &["agenda", "fuso", "historico", "distribuicao"];
+const PLANNED_TELEMETRY: &[&str] = &["logs_otlp", "link_trace"];
+/// Guards of a processor count that the file may raise.
+const MOST_PROCESSORS: i64 = 100_000;
+/// Runs side by side, at most.
+const MOST_PARALLEL: i64 = 10_000;
+
+/// What the file says; `None` where it says nothing.
+#[derive(Debug, Default)]
+pub(super) struct FileSettings {
+    pub(super) mode: Option<Mode>,
+    pub(super) interval: Option<Duration>,
+    pub(super) port: Option<u16>,
+    pub(super) listen: Option<IpAddr>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) on_failure: Option<OnFailure>,
+    pub(super) parallelism: Option<usize>,
+    pub(super) max_processors: Option<usize>,
+    pub(super) processors: Option<Vec<ProcessorSpec>>,
+    pub(super) buckets: Option<Vec<f64>>,
+    pub(super) telemetry_shutdown: Option<Duration>,
+    pub(super) store_kind: Option<String>,
+}
+
+/// Reads `path`, or the default file if it exists.
+pub(super) fn read(path: Option<&Path>, problems: &mut Problems) -> (FileSettings, Source) {
+    let explicit = path.is_some();
+    let path = path.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(ReadProblem::Missing) if !explicit => {
+            return (FileSettings::default(), Source::BuiltIn);
+        }
+        Err(problem) => {
+            problems.add(path.display().to_string(), problem.to_string());
+            return (FileSettings::default(), Source::BuiltIn);
+        }
+    };
+    let source = Source::File(path.to_path_buf());
+    match text.parse::<Table>() {
+        Ok(table) => (parse(table, problems), source),
+        Err(error) => {
+            let place = error
+                .span()
+                .map_or(String::new(), |span| place(&text, span.start));
+            problems.add(
+                path.display().to_string(),
+                format!("não é TOML válido{place}: {}", error.message()),
+            );
+            (FileSettings::default(), source)
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadProblem {
+    #[error("arquivo não encontrado")]
+    Missing,
+    #[error("é um diretório; esperado um arquivo TOML")]
+    Directory,
+    #[error("tem mais de 1 MiB; esperado um arquivo de configuração")]
+    TooLarge,
+    #[error("não é UTF-8; esperado um arquivo de texto")]
+    NotText,
+    #[error("não foi possível ler: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn read_text(path: &Path) -> Result<String, ReadProblem> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ReadProblem::Missing,
+        _ => ReadProblem::Io(error),
+    })?;
+    if file.metadata()?.is_dir() {
+        return Err(ReadProblem::Directory);
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(ReadProblem::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|_| ReadProblem::NotText)
+}
+
+/// ", linha 3, coluna 7" of a byte offset.
+fn place(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .chars()
+        .rev()
+        .take_while(|character| *character != '\n')
+        .count()
+        + 1;
+    format!(", linha {line}, coluna {column}")
+}
+
+fn parse(table: Table, problems: &mut Problems) -> FileSettings {
+    let mut root = Section::new(table, "", problems);
+    let mut file = FileSettings {
+        mode: root.parsed("modo", value::mode),
+        interval: root.parsed("intervalo", value::positive_duration),
+        port: root.parsed("porta", value::port),
+        listen: root.parsed("escutar", value::address),
+        data_dir: root.text("dados").map(PathBuf::from),
+        on_failure: root.parsed("em_falha", value::on_failure),
+        parallelism: root.count("paralelismo", MOST_PARALLEL),
+        ..FileSettings::default()
+    };
+    file.max_processors = root.count("max_processadores", MOST_PROCESSORS);
+    let most = file.max_processors.unwrap_or(defaults::MAX_PROCESSORS);
+    if let Some(tables) = root.tables("processador") {
+        if tables.len() > most {
+            root.problem(
+                "processador",
+                format!(
+                    "há {} processadores; o máximo é max_processadores = {most}",
+                    tables.len()
+                ),
+            );
+        } else {
+            file.processors = Some(processors::read(tables, &mut root));
+        }
+    }
+    if let Some(mut telemetry) = root.section("telemetria") {
+        file.telemetry_shutdown = telemetry.parsed("encerramento", value::duration);
+        file.buckets = telemetry.numbers("buckets");
+        if !file.buckets.as_deref().is_none_or(is_bounds) {
+            telemetry.problem(
+                "buckets",
+                "esperados de 1 a 64 números maiores que zero, em ordem crescente",
+            );
+        }
+        telemetry.finish(PLANNED_TELEMETRY);
+    }
+    if let Some(mut store) = root.section("registros") {
+        file.store_kind = store.parsed("tipo", value::store_kind);
+        store.finish(&[]);
+    }
+    root.finish(PLANNED);
+    file
+}
+
+fn is_bounds(bounds: &[f64]) -> bool {
+    let ascending = bounds
+        .windows(2)
+        .all(|pair| matches!(pair, [low, high] if low < high));
+    (1..=64).contains(&bounds.len())
+        && ascending
+        && bounds.iter().all(|bound| bound.is_finite() && *bound > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::problem::ConfigError;
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let mut problems = Problems::default();
+        parse(text.parse().expect("TOML"), &mut problems);
+        match problems.finish(()) {
+            Ok(()) => Vec::new(),
+            Err(ConfigError { problems }) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn all_problems_of_a_file_are_told_at_once_each_with_its_key_and_what_was_expected() {
+        let problems = problems_of(
+            "modo = \"turbo\"\nintervalo = -3\nporta = 70000\nintervallo = 1\n[[processador]]\nnome = \"A b\"\n\
+             comando = []\ntimout = 3\n[[processador]]\nnome = \"x\"\ncomando = [\"true\"]\ntimeout = 0\n\
+             [telemetria]\nbuckets = [1, 1]\n[registros]\ntipo = \"nuvem\"\n",
+        );
+        let begins = [
+            "modo: \"turbo\"",
+            "intervalo: \"-3\"",
+            "porta: \"70000\"",
+            "processador[1].nome: \"A b\"",
+            "processador[1].comando: ",
+            "processador[1].timout: chave desconhecida; talvez timeout?",
+            "processador[2].timeout: \"0\"",
+            "telemetria.buckets: ",
+            "registros.tipo: \"nuvem\"",
+            "intervallo: chave desconhecida; talvez intervalo?",
+        ];
+        assert_eq!(problems.len(), begins.len(), "{problems:#?}");
+        for (problem, begin) in problems.iter().zip(begins) {
+            assert!(
+                problem.starts_with(begin),
+                "{problem} should begin with {begin}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_processors_of_one_name_and_unknown_or_circular_dependencies_are_refused() {
+        let two = "[[processador]]\nnome = \"a\"\ncomando = [\"true\"]\ndepende_de = [\"z\"]\n\
+                   [[processador]]\nnome = \"a\"\ncomando = [\"true\"]\n";
+        let problems = problems_of(two);
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.contains("processador[2].nome") && problem.contains("já")),
+            "{problems:?}"
+        );
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.contains("depende_de") && problem.contains('z')),
+            "{problems:?}"
+        );
+        let circle = "[[processador]]\nnome = \"a\"\ncomando = [\"true\"]\ndepende_de = [\"b\"]\n\
+                      [[processador]]\nnome = \"b\"\ncomando = [\"true\"]\ndepende_de = [\"a\"]\n";
+        assert!(problems_of(circle)[0].contains("círculo"));
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_is_refused_and_not_ignored() {
+        assert!(problems_of("agenda = \"* * * * *\"")[0].contains("ainda não está disponível"));
+    }
+
+    #[test]
+    fn a_place_in_the_text_is_told_by_line_and_column() {
+        assert_eq!(place("a = 1\nb = = 2", 10), ", linha 2, coluna 5");
+    }
+}

@@ -1,0 +1,18 @@
+//! Text, environment and flags in; settings, or every problem found, out. Starts nothing and writes nothing.
+
+mod defaults;
+mod environment;
+mod file;
+mod options;
+mod problem;
+mod processors;
+mod settings;
+mod show;
+mod table;
+mod value;
+
+pub use environment::Environment;
+pub use options::Flags;
+pub use problem::{ConfigError, Problem};
+pub use settings::{Loaded, Settings, Source, StoreChoice, load};
+pub use show::show;

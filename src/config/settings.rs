@@ -1,0 +1,237 @@
+//! The settings that everything else works with, and how they come about: flag > environment > file > default.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::environment::Environment;
+use super::file::{self, FileSettings};
+use super::options::{Flags, Options};
+use super::problem::{ConfigError, Problems};
+use super::{defaults, value};
+use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
+use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec};
+
+/// Which store the documents live in, as far as the configuration knows.
+#[derive(Debug, Clone)]
+pub enum StoreChoice {
+    /// `SQLite` and files below the data directory.
+    Embedded,
+    /// A Directus instance.
+    Directus {
+        /// Base URL, as given.
+        url: String,
+        /// Static bearer token.
+        token: SecretString,
+    },
+}
+
+/// Everything that was decided before anything starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How a cycle runs its processors.
+    pub mode: Mode,
+    /// From the end of a cycle to the start of the next.
+    pub interval: Duration,
+    /// TCP port of the HTTP side; 0 takes a free one.
+    pub port: u16,
+    /// Whether the port was given as a flag, which opens it in a single run too.
+    pub port_by_flag: bool,
+    /// Address of the HTTP side.
+    pub listen: IpAddr,
+    /// Where everything is kept, as given.
+    pub data_dir: PathBuf,
+    /// One cycle, then the end.
+    pub single_run: bool,
+    /// Every line of every child.
+    pub verbose: bool,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// The form of the lines on standard output.
+    pub log_format: LogFormat,
+    /// What a sequential single run does after a failure; in other modes nothing depends on it.
+    pub on_failure: OnFailure,
+    /// Runs side by side in parallel mode, at most.
+    pub parallelism: usize,
+    /// Processors that a configuration may have at most: a guard for label cardinality.
+    pub max_processors: usize,
+    /// Import the example documents into an empty store.
+    pub examples: bool,
+    /// Run this processor alone.
+    pub only: Option<ProcessorName>,
+    /// What is run, in order.
+    pub processors: Vec<ProcessorSpec>,
+    /// Bounds of the duration histograms, seconds.
+    pub buckets: Vec<f64>,
+    /// Time that the export of traces may take at the end.
+    pub telemetry_shutdown: Duration,
+    /// The documents' store.
+    pub store: StoreChoice,
+}
+
+impl Settings {
+    /// Where the lock of this instance lives: the data directory, or a folder of its own below it for `--apenas`.
+    #[must_use]
+    pub fn instance_dir(&self) -> PathBuf {
+        match &self.only {
+            Some(name) => self.data_dir.join("apenas").join(name.as_str()),
+            None => self.data_dir.clone(),
+        }
+    }
+
+    /// Whether a failure stops the rest of a cycle.
+    #[must_use]
+    pub fn stops_at_failure(&self) -> bool {
+        self.on_failure == OnFailure::Stop && self.mode == Mode::Sequential && self.single_run
+    }
+}
+
+/// Where the processors come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// This file.
+    File(PathBuf),
+    /// The built-in defaults.
+    BuiltIn,
+}
+
+/// Settings, with what is to be said about them.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The decision.
+    pub settings: Settings,
+    /// Where the file part came from.
+    pub source: Source,
+    /// What somebody should know and that stops nothing.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the file that applies and combines all layers, or says everything that is wrong.
+///
+/// # Errors
+///
+/// Every problem of every layer, at once.
+pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut problems = Problems::default();
+    let options = Options::read(flags, environment, &mut problems);
+    let (file, source) = file::read(options.config.as_deref(), &mut problems);
+    let warnings = environment.warnings(&Options::variables());
+    let store = store(file.store_kind.as_deref(), environment, &mut problems);
+    let settings = combine(options, file, store, &mut problems);
+    let settings = problems.finish(settings)?;
+    let mut warnings = warnings;
+    warnings.extend(on_failure_warning(&settings));
+    Ok(Loaded {
+        settings,
+        source,
+        warnings,
+    })
+}
+
+fn combine(
+    options: Options,
+    file: FileSettings,
+    store: StoreChoice,
+    problems: &mut Problems,
+) -> Settings {
+    let mode = options.mode.or(file.mode).unwrap_or_default();
+    let sequential_single = mode == Mode::Sequential && options.single_run;
+    let default_on_failure = if sequential_single {
+        OnFailure::Stop
+    } else {
+        OnFailure::Continue
+    };
+    let mut processors = file.processors.unwrap_or_else(defaults::processors);
+    if let Some(only) = &options.only {
+        let names: Vec<_> = processors
+            .iter()
+            .map(|spec| spec.name.to_string())
+            .collect();
+        processors.retain(|spec| spec.name == *only);
+        for spec in &mut processors {
+            spec.depends_on.clear();
+        }
+        if processors.is_empty() {
+            problems.add(
+                "apenas",
+                format!(
+                    "{:?} não é um processador configurado; há: {}",
+                    only.as_str(),
+                    names.join(", ")
+                ),
+            );
+        }
+    }
+    Settings {
+        mode,
+        interval: options
+            .interval
+            .or(file.interval)
+            .unwrap_or(defaults::INTERVAL),
+        port: options.port.or(file.port).unwrap_or(defaults::PORT),
+        port_by_flag: options.port_by_flag,
+        listen: options
+            .listen
+            .or(file.listen)
+            .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        data_dir: options
+            .data_dir
+            .or(file.data_dir)
+            .unwrap_or_else(|| Path::new(defaults::DATA_DIR).to_path_buf()),
+        single_run: options.single_run,
+        verbose: options.verbose,
+        dry_run: options.dry_run,
+        log_format: options.log_format.unwrap_or_default(),
+        on_failure: options
+            .on_failure
+            .or(file.on_failure)
+            .unwrap_or(default_on_failure),
+        parallelism: file.parallelism.unwrap_or_else(defaults::parallelism),
+        max_processors: file.max_processors.unwrap_or(defaults::MAX_PROCESSORS),
+        examples: options.examples,
+        only: options.only,
+        processors,
+        buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
+        telemetry_shutdown: file
+            .telemetry_shutdown
+            .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
+        store,
+    }
+}
+
+fn on_failure_warning(settings: &Settings) -> Option<String> {
+    let inert = settings.on_failure == OnFailure::Stop && !settings.stops_at_failure();
+    inert.then(|| "em_falha = parar só tem efeito com --single-run no modo sequencial; aqui os demais continuam".to_owned())
+}
+
+/// An address selects Directus and wins over the file; either half alone is an error.
+fn store(kind: Option<&str>, environment: &Environment, problems: &mut Problems) -> StoreChoice {
+    let url = environment.get(BACKEND_URL);
+    let token = environment.get(BACKEND_TOKEN);
+    match (kind, url, token) {
+        (_, Some(url), Some(token)) => {
+            problems.check(BACKEND_URL, value::backend_url(url));
+            StoreChoice::Directus {
+                url: url.to_owned(),
+                token: SecretString::from(token),
+            }
+        }
+        (_, Some(_), None) => {
+            problems.add(
+                BACKEND_TOKEN,
+                format!("falta; {BACKEND_URL} está definida e exige o token de acesso"),
+            );
+            StoreChoice::Embedded
+        }
+        (Some("directus"), None, _) => {
+            problems.add(
+                BACKEND_URL,
+                "falta; registros.tipo = \"directus\" exige o endereço do Directus",
+            );
+            StoreChoice::Embedded
+        }
+        _ => StoreChoice::Embedded,
+    }
+}

@@ -1,0 +1,100 @@
+//! Settings as the TOML that would give them; secrets do not appear. Refuses to know where they came from.
+
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::settings::{Settings, StoreChoice};
+use crate::domain::ProcessorSpec;
+
+/// The effective settings, in the form of the configuration file.
+#[must_use]
+pub fn show(settings: &Settings) -> String {
+    let mut root = Table::new();
+    let mut set = |key: &str, value: Value| root.insert(key.to_owned(), value);
+    set("modo", settings.mode.word().into());
+    set("intervalo", text(settings.interval));
+    set("porta", i64::from(settings.port).into());
+    set("escutar", settings.listen.to_string().into());
+    set("dados", settings.data_dir.display().to_string().into());
+    set("em_falha", settings.on_failure.word().into());
+    set("paralelismo", count(settings.parallelism));
+    set("max_processadores", count(settings.max_processors));
+    set(
+        "processador",
+        settings
+            .processors
+            .iter()
+            .map(|spec| Value::from(processor(spec)))
+            .collect::<Vec<_>>()
+            .into(),
+    );
+    set("telemetria", telemetry(settings).into());
+    set("registros", store(&settings.store).into());
+    root.to_string()
+}
+
+fn processor(spec: &ProcessorSpec) -> Table {
+    let names = |texts: Vec<String>| Value::from(texts);
+    let environment: Table = spec
+        .environment
+        .iter()
+        .map(|(name, _)| (name.clone(), "***".into()))
+        .collect();
+    let pairs: Vec<(&str, Value)> = vec![
+        ("nome", spec.name.to_string().into()),
+        ("rotulo", spec.label.clone().into()),
+        ("rotulo_curto", spec.short_label.clone().into()),
+        ("icone", spec.icon.clone().into()),
+        ("comando", names(spec.command.clone())),
+        ("timeout", text(spec.timeout)),
+        ("carencia", text(spec.grace)),
+        (
+            "depende_de",
+            names(spec.depends_on.iter().map(ToString::to_string).collect()),
+        ),
+        ("ambiente", environment.into()),
+        ("limpar_ambiente", spec.clear_environment.into()),
+        ("segredos", names(spec.secrets.clone())),
+        ("diretorio", spec.directory.display().to_string().into()),
+        ("aceita_dry_run", spec.accepts_dry_run.into()),
+        (
+            "saida",
+            Table::from_iter([("memoria".to_owned(), count(spec.output.memory))]).into(),
+        ),
+    ];
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn telemetry(settings: &Settings) -> Table {
+    let mut table = Table::new();
+    table.insert("buckets".to_owned(), settings.buckets.clone().into());
+    table.insert("encerramento".to_owned(), text(settings.telemetry_shutdown));
+    table
+}
+
+fn store(choice: &StoreChoice) -> Table {
+    let mut table = Table::new();
+    let kind = match choice {
+        StoreChoice::Embedded => "embutido",
+        StoreChoice::Directus { .. } => "directus",
+    };
+    table.insert("tipo".to_owned(), kind.into());
+    table
+}
+
+fn count(number: usize) -> Value {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+/// Whole seconds as `60s`, others in milliseconds.
+fn text(duration: Duration) -> Value {
+    if duration.subsec_nanos() == 0 {
+        format!("{}s", duration.as_secs()).into()
+    } else {
+        format!("{}ms", duration.as_millis()).into()
+    }
+}

@@ -1,0 +1,375 @@
+//! Pairing two sequences of blocks, in order, at a cost close to linear.
+//!
+//! Blocks unique on both sides anchor; a weighted longest increasing subsequence of them is the spine; what lies
+//! between is paired by similarity. It knows nothing of what a block is made of.
+
+use std::collections::HashMap;
+
+/// What the aligner knows of a block.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// Equal for equal blocks.
+    pub(super) key: u32,
+    /// Blocks of different kinds are never paired.
+    pub(super) is_table: bool,
+    /// What a match is worth: about the letters in it.
+    pub(super) weight: u32,
+    /// The numbers of its words, sorted.
+    pub(super) bag: Vec<u32>,
+}
+
+/// Gaps of at most so many pairs are paired by the best sum of similarities; larger ones by rare words first.
+const EXACT_PAIRS: usize = 40_000;
+/// A word that stands in more blocks of a gap than this votes for none.
+const RARE: usize = 8;
+
+/// Pairs `old` with `new`, in order; pairs of different keys are at least `threshold` similar (0 to 1).
+pub(super) fn align(old: &[Block], new: &[Block], threshold: f32) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    let spine = spine(old, new);
+    let mut from = (0, 0);
+    for anchor in spine
+        .into_iter()
+        .chain(std::iter::once((old.len(), new.len())))
+    {
+        let gap = Gap {
+            old,
+            new,
+            from,
+            to: anchor,
+            threshold,
+        };
+        gap.pair(&mut pairs);
+        if anchor.0 < old.len() {
+            pairs.push(anchor);
+        }
+        from = (anchor.0 + 1, anchor.1 + 1);
+    }
+    pairs
+}
+
+/// How alike two bags are: twice the words in common by the words of both.
+pub(super) fn similarity(old: &[u32], new: &[u32]) -> f32 {
+    if old.is_empty() && new.is_empty() {
+        return 0.5;
+    }
+    let total = old.len() + new.len();
+    ratio(2 * common(old, new), total)
+}
+
+/// How much of `part` is in `whole`.
+pub(super) fn containment(part: &[u32], whole: &[u32]) -> f32 {
+    ratio(common(part, whole), part.len().max(1))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of words in a paragraph are far below 2^24"
+)]
+fn ratio(part: usize, whole: usize) -> f32 {
+    part as f32 / whole as f32
+}
+
+fn common(old: &[u32], new: &[u32]) -> usize {
+    let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
+    let mut count = 0;
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        match one.cmp(other) {
+            std::cmp::Ordering::Less => left.next(),
+            std::cmp::Ordering::Greater => right.next(),
+            std::cmp::Ordering::Equal => {
+                count += 1;
+                left.next();
+                right.next()
+            }
+        };
+    }
+    count
+}
+
+/// The heaviest increasing sequence of blocks that are unique on both sides.
+fn spine(old: &[Block], new: &[Block]) -> Vec<(usize, usize)> {
+    let (left, right) = (places(old), places(new));
+    let mut anchors: Vec<(usize, usize, u64)> = Vec::new();
+    for (index, block) in old.iter().enumerate() {
+        if let (Some(Some(_)), Some(Some(place))) = (left.get(&block.key), right.get(&block.key)) {
+            anchors.push((index, *place, u64::from(block.weight) + 1));
+        }
+    }
+    heaviest_increasing(&anchors, new.len())
+}
+
+/// The only place of each key; `None` where there are several.
+fn places(blocks: &[Block]) -> HashMap<u32, Option<usize>> {
+    let mut places = HashMap::with_capacity(blocks.len());
+    for (index, block) in blocks.iter().enumerate() {
+        places
+            .entry(block.key)
+            .and_modify(|place| *place = None)
+            .or_insert(Some(index));
+    }
+    places
+}
+
+/// Of points in order of their first coordinate, those of the heaviest sequence that strictly increases in both.
+pub(super) fn heaviest_increasing(
+    points: &[(usize, usize, u64)],
+    width: usize,
+) -> Vec<(usize, usize)> {
+    // A Fenwick tree of the best weight that ends at or before a second coordinate, with the point that reaches it.
+    let mut best: Vec<(u64, Option<usize>)> = vec![(0, None); width + 1];
+    let mut before: Vec<Option<usize>> = vec![None; points.len()];
+    let mut last: (u64, Option<usize>) = (0, None);
+    for (index, (_, second, weight)) in points.iter().enumerate() {
+        let mut reached: (u64, Option<usize>) = (0, None);
+        let mut at = *second;
+        while at > 0 {
+            if let Some(found) = best.get(at)
+                && found.0 > reached.0
+            {
+                reached = *found;
+            }
+            at &= at - 1;
+        }
+        if let Some(slot) = before.get_mut(index) {
+            *slot = reached.1;
+        }
+        let total = (reached.0 + weight, Some(index));
+        let mut at = second + 1;
+        while let Some(slot) = best.get_mut(at) {
+            if total.0 > slot.0 {
+                *slot = total;
+            }
+            at += at & at.wrapping_neg();
+        }
+        if total.0 > last.0 {
+            last = total;
+        }
+    }
+    let mut chain = Vec::new();
+    let mut at = last.1;
+    while let Some(index) = at {
+        chain.extend(
+            points
+                .get(index)
+                .map(|(first, second, _)| (*first, *second)),
+        );
+        at = before.get(index).copied().flatten();
+    }
+    chain.reverse();
+    chain
+}
+
+/// A stretch of both sides between two anchors.
+struct Gap<'a> {
+    old: &'a [Block],
+    new: &'a [Block],
+    from: (usize, usize),
+    to: (usize, usize),
+    threshold: f32,
+}
+
+impl Gap<'_> {
+    fn pair(&self, pairs: &mut Vec<(usize, usize)>) {
+        let (mut from, mut to) = (self.from, self.to);
+        while from.0 < to.0 && from.1 < to.1 && self.is_same(from.0, from.1) {
+            pairs.push(from);
+            from = (from.0 + 1, from.1 + 1);
+        }
+        let mut tail = Vec::new();
+        while from.0 < to.0 && from.1 < to.1 && self.is_same(to.0 - 1, to.1 - 1) {
+            to = (to.0 - 1, to.1 - 1);
+            tail.push(to);
+        }
+        self.pair_by_likeness(from, to, pairs);
+        pairs.extend(tail.into_iter().rev());
+    }
+
+    fn pair_by_likeness(
+        &self,
+        from: (usize, usize),
+        to: (usize, usize),
+        pairs: &mut Vec<(usize, usize)>,
+    ) {
+        if from.0 >= to.0 || from.1 >= to.1 {
+            return;
+        }
+        if (to.0 - from.0).saturating_mul(to.1 - from.1) <= EXACT_PAIRS {
+            self.pair_exactly(from, to, pairs);
+            return;
+        }
+        let mut at = from;
+        for anchor in self
+            .rare_word_pairs(from, to)
+            .into_iter()
+            .chain(std::iter::once(to))
+        {
+            let is_small = (anchor.0 - at.0).saturating_mul(anchor.1 - at.1) <= EXACT_PAIRS;
+            if is_small {
+                self.pair_exactly(at, anchor, pairs);
+            }
+            if anchor != to {
+                pairs.push(anchor);
+                at = (anchor.0 + 1, anchor.1 + 1);
+            }
+        }
+    }
+
+    /// Pairs that share rare words and are alike, in order.
+    fn rare_word_pairs(&self, from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
+        let mut places: HashMap<u32, Vec<usize>> = HashMap::new();
+        for index in from.1..to.1 {
+            let Some(block) = self.new.get(index) else {
+                continue;
+            };
+            // Whole blocks vote too, so that equal ones that are not unique find each other.
+            for word in &block.bag {
+                let found = places.entry(*word).or_default();
+                if found.len() <= RARE && found.last() != Some(&index) {
+                    found.push(index);
+                }
+            }
+        }
+        let mut points = Vec::new();
+        for index in from.0..to.0 {
+            let Some(block) = self.old.get(index) else {
+                continue;
+            };
+            let mut votes: HashMap<usize, usize> = HashMap::new();
+            for word in &block.bag {
+                let found = places.get(word).filter(|found| found.len() <= RARE);
+                for place in found.into_iter().flatten() {
+                    *votes.entry(*place).or_default() += 1;
+                }
+            }
+            let best = votes
+                .into_iter()
+                .max_by_key(|(place, count)| (*count, std::cmp::Reverse(*place)));
+            if let Some((place, _)) = best
+                && self.likeness(index, place) >= self.threshold
+            {
+                points.push((index, place - from.1, u64::from(block.weight) + 1));
+            }
+        }
+        let chain = heaviest_increasing(&points, to.1 - from.1);
+        chain
+            .into_iter()
+            .map(|(first, second)| (first, second + from.1))
+            .collect()
+    }
+
+    /// The pairs with the greatest sum of similarities, by dynamic programming.
+    fn pair_exactly(
+        &self,
+        from: (usize, usize),
+        to: (usize, usize),
+        pairs: &mut Vec<(usize, usize)>,
+    ) {
+        let (height, width) = (to.0 - from.0, to.1 - from.1);
+        if height == 0 || width == 0 {
+            return;
+        }
+        if height == 1 && width == 1 {
+            pairs.extend(self.is_one(from).then_some(from));
+            return;
+        }
+        let mut paired = vec![0.0_f32; height * width];
+        let mut best = vec![0.0_f32; (height + 1) * (width + 1)];
+        let at = |row: usize, column: usize| row * (width + 1) + column;
+        for row in (0..height).rev() {
+            for column in (0..width).rev() {
+                let likeness = self.likeness(from.0 + row, from.1 + column);
+                let gain = if likeness >= self.threshold {
+                    likeness + 0.01
+                } else {
+                    0.0
+                };
+                let value = |index: usize| best.get(index).copied().unwrap_or(0.0);
+                let taken = if gain > 0.0 {
+                    value(at(row + 1, column + 1)) + gain
+                } else {
+                    0.0
+                };
+                let skipped = value(at(row + 1, column)).max(value(at(row, column + 1)));
+                if let Some(slot) = paired.get_mut(row * width + column) {
+                    *slot = if taken >= skipped { taken } else { 0.0 };
+                }
+                if let Some(slot) = best.get_mut(at(row, column)) {
+                    *slot = taken.max(skipped);
+                }
+            }
+        }
+        let (mut row, mut column) = (0, 0);
+        while row < height && column < width {
+            if paired
+                .get(row * width + column)
+                .is_some_and(|taken| *taken > 0.0)
+            {
+                pairs.push((from.0 + row, from.1 + column));
+                (row, column) = (row + 1, column + 1);
+            } else if best.get(at(row + 1, column)) >= best.get(at(row, column + 1)) {
+                row += 1;
+            } else {
+                column += 1;
+            }
+        }
+    }
+
+    /// Whether the only block that is left on either side is one that changed: alike, or grown out of the other.
+    fn is_one(&self, (old, new): (usize, usize)) -> bool {
+        let (Some(one), Some(other)) = (self.old.get(old), self.new.get(new)) else {
+            return false;
+        };
+        let (short, long) = if one.bag.len() < other.bag.len() {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let is_grown = !short.bag.is_empty() && containment(&short.bag, &long.bag) >= 0.8;
+        let likeness = self.likeness(old, new);
+        likeness >= 0.75 * self.threshold || (likeness >= 0.0 && is_grown)
+    }
+
+    fn is_same(&self, old: usize, new: usize) -> bool {
+        matches!((self.old.get(old), self.new.get(new)), (Some(one), Some(other)) if one.key == other.key)
+    }
+
+    fn likeness(&self, old: usize, new: usize) -> f32 {
+        match (self.old.get(old), self.new.get(new)) {
+            (Some(one), Some(other)) if one.is_table != other.is_table => -1.0,
+            // Worth more than any likeness, so that an equal block is not given up for two that are alike.
+            (Some(one), Some(other)) if one.key == other.key => 1.5,
+            (Some(one), Some(other)) => similarity(&one.bag, &other.bag),
+            _ => -1.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(texts: &[&[u32]]) -> Vec<Block> {
+        let block = |bag: &&[u32]| Block {
+            key: bag.iter().fold(7, |key, word| key * 31 + word),
+            is_table: false,
+            weight: 10,
+            bag: bag.to_vec(),
+        };
+        texts.iter().map(block).collect()
+    }
+
+    #[test]
+    fn changed_blocks_are_paired_with_their_likes_and_not_by_position() {
+        let old = blocks(&[&[1, 2, 3, 4], &[5, 6, 7, 8]]);
+        let new = blocks(&[&[5, 6, 7, 9], &[1, 2, 3, 4], &[5, 6, 7, 10]]);
+        assert_eq!(align(&old, &new, 0.4), [(0, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn the_heaviest_chain_wins_over_the_longest() {
+        let points = [(0, 2, 10), (1, 0, 3), (2, 1, 3)];
+        assert_eq!(heaviest_increasing(&points, 3), [(0, 2)]);
+        assert_eq!(heaviest_increasing(&[], 0), []);
+    }
+}

@@ -1,0 +1,353 @@
+//! The tags of a contract template: found, paired, and every mistake in them named with its place and remedy.
+//!
+//! Refuses to know the package, the store and what a tag is used for: it reads a [`Document`] and gives values.
+//!
+//! # Forms
+//!
+//! `{{name}}` opens, `{{/name}}` closes, `{{name /}}` stands alone; exactly two braces, white space tolerated inside
+//! and round the slash. A name has letters of any script, digits, `_`, `-` and `.`; it may follow the prefix `TAG-` and
+//! be followed by attributes (`opcao="sim"`), which are read over. Names are compared in NFC and without case.
+//!
+//! Where no closing form of a name stands in the whole document, its second opening closes the first. A pair lies in
+//! one story. Paths are those of [`super::model`]: `caminho_inicio` is where the opening mark begins, `caminho_fim`
+//! where the closing one begins (for a single tag both are the same).
+
+mod json;
+mod likeness;
+mod mark;
+mod pair;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+pub use json::to_json;
+pub use likeness::{Likeness, likeness};
+pub use problem::{Problem, ProblemKind, Severity};
+
+use std::collections::HashSet;
+
+use super::model::{Document, Field, Paragraph, Story, StoryKind};
+use mark::{Form, Mark};
+use problem::Problems;
+
+/// The most that the contents of all pairs may take together, in bytes; nested pairs repeat their text.
+const CONTENT_BUDGET: usize = 64 * 1024 * 1024;
+/// The most marks that are read in one story.
+const MOST_MARKS: usize = 50_000;
+/// How many characters of text stand on each side of a mark in [`Tag::context`] and [`Problem::nearby`].
+const CONTEXT: usize = 30;
+
+/// Everything that a template says about its tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Opened and closed tags, in the order of their openings.
+    pub pairs: Vec<Tag>,
+    /// Self-closing tags, and openings that nothing closes (those are among the problems, too).
+    pub singles: Vec<Tag>,
+    /// Content controls and merge fields.
+    pub fields: Vec<Field>,
+    /// Every mistake and doubt, in document order.
+    pub problems: Vec<Problem>,
+}
+
+/// One tag.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// The name as it is stored: without `TAG-`, in NFC and lower case.
+    pub name: String,
+    /// The name as it stands in the opening mark.
+    pub written: String,
+    /// The text between the marks, without the marks inside it, paragraphs separated by line feeds.
+    pub content: String,
+    /// Index into [`Document::stories`].
+    pub story: usize,
+    /// The name of the part.
+    pub part: String,
+    /// Where the opening mark begins.
+    pub path_start: String,
+    /// Where the closing mark begins.
+    pub path_end: String,
+    /// The text around the opening mark.
+    pub context: String,
+    /// Characters of the story before the opening mark; paragraphs are separated by one character.
+    pub position_start: usize,
+    /// Characters of the story before the end of the closing mark.
+    pub position_end: usize,
+    /// The number of the opening mark's paragraph in its story, from 1.
+    pub paragraph: usize,
+}
+
+impl Tag {
+    /// The content with white space collapsed to single spaces, as it is stored.
+    #[must_use]
+    pub fn stored_content(&self) -> String {
+        collapse(&self.content)
+    }
+}
+
+impl Tags {
+    /// All tags that are stored, pairs and singles, in document order.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Tag> {
+        let mut all: Vec<&Tag> = self.pairs.iter().chain(&self.singles).collect();
+        all.sort_by_key(|tag| (tag.story, tag.position_start));
+        all
+    }
+}
+
+/// Finds every tag of a document.
+#[must_use]
+pub fn extract(document: &Document) -> Tags {
+    let texts: Vec<StoryMarks<'_>> = readable(document)
+        .map(|(index, story)| StoryMarks::read(index, story))
+        .collect();
+    let closed: HashSet<&str> = texts
+        .iter()
+        .flat_map(|text| &text.marks)
+        .filter(|mark| mark.form == Form::Closing)
+        .map(|mark| mark.key.as_str())
+        .collect();
+    let mut extraction = Extraction::default();
+    for text in &texts {
+        extraction.add(text, &closed);
+    }
+    let Extraction { mut tags, .. } = extraction;
+    tags.fields.clone_from(&document.fields);
+    tags
+}
+
+/// The stories in which tags are looked for, by index: all but comments.
+fn readable(document: &Document) -> impl Iterator<Item = (usize, &Story)> {
+    document
+        .stories
+        .iter()
+        .enumerate()
+        .filter(|(_, story)| story.kind != StoryKind::Comment)
+}
+
+/// A name as it is compared and stored: NFC, lower case, without the prefix.
+fn normalise(written: &str) -> String {
+    let folded = written.to_lowercase();
+    folded.strip_prefix("tag-").unwrap_or(&folded).to_owned()
+}
+
+fn collapse(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A story with its marks found and its text without them.
+struct StoryMarks<'a> {
+    index: usize,
+    story: &'a Story,
+    /// The well-formed marks, in order.
+    marks: Vec<Mark>,
+    /// Closing marks in deleted text: key and paragraph.
+    deleted: Vec<(String, usize)>,
+    /// What is wrong with single marks.
+    problems: Problems,
+    /// The text without the marks, one paragraph a line.
+    clean: String,
+    /// Where each paragraph begins in `clean`.
+    starts: Vec<usize>,
+}
+
+impl<'a> StoryMarks<'a> {
+    fn read(index: usize, story: &'a Story) -> Self {
+        let mut text = Self {
+            index,
+            story,
+            marks: Vec::new(),
+            deleted: Vec::new(),
+            problems: Problems::default(),
+            clean: String::new(),
+            starts: Vec::with_capacity(story.paragraphs.len()),
+        };
+        let mut characters = 0;
+        for (number, paragraph) in story.paragraphs.iter().enumerate() {
+            if number > 0 {
+                text.clean.push('\n');
+            }
+            text.starts.push(text.clean.len());
+            text.read_paragraph(number, paragraph, characters);
+            text.deleted.extend(
+                mark::deleted_closings(paragraph)
+                    .into_iter()
+                    .map(|key| (key, number)),
+            );
+            characters += paragraph.text.chars().count() + 1;
+        }
+        text
+    }
+
+    /// Reads a paragraph that `characters` of the story precede.
+    fn read_paragraph(&mut self, number: usize, paragraph: &Paragraph, characters: usize) {
+        let source = paragraph.text.as_str();
+        let scan = mark::scan(source, number);
+        let (mut copied, mut position) = (0, characters);
+        for mut mark in scan.marks {
+            if self.marks.len() == MOST_MARKS {
+                self.problems.add(
+                    self.story,
+                    ProblemKind::TooMany,
+                    (number, mark.start),
+                    &mark.written,
+                );
+                break;
+            }
+            let text = source.get(copied..mark.start).unwrap_or_default();
+            self.clean.push_str(text);
+            mark.clean = self.clean.len();
+            mark.position_start = position + text.chars().count();
+            let length = source
+                .get(mark.start..mark.end)
+                .unwrap_or_default()
+                .chars()
+                .count();
+            mark.position_end = mark.position_start + length;
+            (copied, position) = (mark.end, mark.position_end);
+            self.marks.push(mark);
+        }
+        self.clean
+            .push_str(source.get(copied..).unwrap_or_default());
+        for flaw in scan.flaws.into_iter().take(MOST_MARKS) {
+            self.problems
+                .add(self.story, flaw.kind, (number, flaw.start), &flaw.text);
+        }
+    }
+}
+
+/// What is gathered over all stories.
+#[derive(Default)]
+struct Extraction {
+    tags: Tags,
+    seen: HashSet<String>,
+    content_bytes: usize,
+}
+
+impl Extraction {
+    fn add(&mut self, text: &StoryMarks<'_>, closed: &HashSet<&str>) {
+        let pairing = pair::pair(&text.marks, closed);
+        let mut problems = text.problems.clone();
+        for found in &pairing.pairs {
+            let (Some(open), Some(close)) =
+                (text.marks.get(found.open), text.marks.get(found.close))
+            else {
+                continue;
+            };
+            self.add_pair(text, (open, close), &mut problems);
+            if !self.seen.insert(open.key.clone()) && !found.self_nested {
+                problems.add(
+                    text.story,
+                    ProblemKind::Duplicate,
+                    (open.paragraph, open.start),
+                    &open.written,
+                );
+            }
+            if found.self_nested {
+                problems.add(
+                    text.story,
+                    ProblemKind::SelfNested,
+                    (open.paragraph, open.start),
+                    &open.written,
+                );
+            }
+        }
+        for (index, kind) in &pairing.flaws {
+            let Some(mark) = text.marks.get(*index) else {
+                continue;
+            };
+            let later = |(key, paragraph): &(String, usize)| {
+                *key == mark.key && *paragraph >= mark.paragraph
+            };
+            let deleted = *kind == ProblemKind::Unclosed && text.deleted.iter().any(later);
+            let kind = if deleted {
+                ProblemKind::ClosingDeleted
+            } else {
+                *kind
+            };
+            problems.add(
+                text.story,
+                kind,
+                (mark.paragraph, mark.start),
+                &mark.written,
+            );
+        }
+        for index in pairing.singles {
+            let Some(mark) = text.marks.get(index) else {
+                continue;
+            };
+            self.tags
+                .singles
+                .push(tag(text, (mark, mark), String::new()));
+        }
+        self.tags.problems.extend(problems.into_ordered());
+    }
+
+    fn add_pair(
+        &mut self,
+        text: &StoryMarks<'_>,
+        (open, close): (&Mark, &Mark),
+        problems: &mut Problems,
+    ) {
+        let content = text.clean.get(open.clean..close.clean).unwrap_or_default();
+        self.content_bytes = self.content_bytes.saturating_add(content.len());
+        let content = if self.content_bytes > CONTENT_BUDGET {
+            problems.add(
+                text.story,
+                ProblemKind::ContentTooLarge,
+                (open.paragraph, open.start),
+                &open.written,
+            );
+            ""
+        } else {
+            content
+        };
+        if open.written != close.written
+            && open.written.to_lowercase() == close.written.to_lowercase()
+        {
+            problems.add(
+                text.story,
+                ProblemKind::CaseDiffers,
+                (close.paragraph, close.start),
+                &close.written,
+            );
+        }
+        if tables(text.story, open.paragraph) != tables(text.story, close.paragraph) {
+            problems.add(
+                text.story,
+                ProblemKind::CrossesTable,
+                (open.paragraph, open.start),
+                &open.written,
+            );
+        }
+        self.tags
+            .pairs
+            .push(tag(text, (open, close), content.to_owned()));
+    }
+}
+
+/// The tables around a paragraph, outermost first.
+fn tables(story: &Story, paragraph: usize) -> Vec<usize> {
+    let cells = story
+        .paragraphs
+        .get(paragraph)
+        .map(|found| found.cells.as_slice())
+        .unwrap_or_default();
+    cells.iter().map(|cell| cell.table).collect()
+}
+
+fn tag(text: &StoryMarks<'_>, (open, close): (&Mark, &Mark), content: String) -> Tag {
+    Tag {
+        name: open.key.clone(),
+        written: open.written.clone(),
+        content,
+        story: text.index,
+        part: text.story.part.clone(),
+        path_start: text.story.path(open.paragraph, open.start),
+        path_end: text.story.path(close.paragraph, close.start),
+        context: problem::nearby(text.story, open.paragraph, open.start),
+        position_start: open.position_start,
+        position_end: close.position_end,
+        paragraph: open.paragraph + 1,
+    }
+}

@@ -1,0 +1,458 @@
+//! A story while it is being read: the open paragraph, tables, fields and deletions.
+//!
+//! It is told what happens and keeps the model's invariants; it knows nothing of XML.
+
+use super::super::model::{
+    Cell, Deleted, Document, Field, FieldKind, Inline, Link, Object, Paragraph, Place, RunSpan,
+    Story, Table,
+};
+
+/// A story under construction.
+pub(super) struct Flow {
+    /// Its index in the document, fixed when it opens.
+    pub(super) index: usize,
+    pub(super) story: Story,
+    open: Option<Paragraph>,
+    /// A paragraph whose mark is deleted and which goes on in the next one.
+    carry: Option<Paragraph>,
+    mark_deleted: bool,
+    blocks: usize,
+    cells: Vec<Cell>,
+    tables: Vec<OpenTable>,
+    fields: Vec<OpenField>,
+    links: Vec<(usize, String)>,
+    /// How many tracked deletions are open.
+    pub(super) deletions: usize,
+    runs: usize,
+    format: u64,
+}
+
+struct OpenTable {
+    index: usize,
+    row: usize,
+    column: usize,
+    row_start: usize,
+    cell_start: usize,
+    row_deleted: bool,
+    cell_deleted: bool,
+}
+
+struct OpenField {
+    instruction: String,
+    begin: Place,
+    result: Option<Place>,
+}
+
+impl Flow {
+    pub(super) fn new(index: usize, story: Story) -> Self {
+        Self {
+            index,
+            story,
+            open: None,
+            carry: None,
+            mark_deleted: false,
+            blocks: 0,
+            cells: Vec::new(),
+            tables: Vec::new(),
+            fields: Vec::new(),
+            links: Vec::new(),
+            deletions: 0,
+            runs: 0,
+            format: 0,
+        }
+    }
+
+    /// Where the next character would go.
+    pub(super) fn place(&self) -> Place {
+        let offset = self
+            .open
+            .as_ref()
+            .map_or(0, |paragraph| paragraph.text.len());
+        Place {
+            story: self.index,
+            paragraph: self.story.paragraphs.len(),
+            offset,
+        }
+    }
+
+    pub(super) fn open_paragraph(&mut self) {
+        self.close_paragraph();
+        if self
+            .carry
+            .as_ref()
+            .is_some_and(|carry| carry.cells != self.cells)
+        {
+            self.drop_carry();
+        }
+        if self.tables.is_empty() {
+            self.blocks += 1;
+        }
+        self.mark_deleted = false;
+        if let Some(carry) = self.carry.take() {
+            self.open = Some(carry);
+            return;
+        }
+        self.runs = 0;
+        self.open = Some(Paragraph {
+            block: self.blocks.saturating_sub(1),
+            cells: self.cells.clone(),
+            ..Paragraph::default()
+        });
+    }
+
+    pub(super) fn close_paragraph(&mut self) {
+        let Some(mut paragraph) = self.open.take() else {
+            return;
+        };
+        let end = paragraph.text.len();
+        for (start, target) in self.links.drain(..) {
+            paragraph.links.push(Link { start, end, target });
+        }
+        if self.mark_deleted {
+            self.carry = Some(paragraph);
+        } else {
+            self.story.paragraphs.push(paragraph);
+        }
+    }
+
+    /// Ends a paragraph that was to go on where nothing follows: it stays if there is anything in it.
+    fn drop_carry(&mut self) {
+        let Some(carry) = self.carry.take() else {
+            return;
+        };
+        let is_empty = carry.text.is_empty() && carry.objects.is_empty();
+        match self.story.paragraphs.last_mut() {
+            Some(last) if is_empty && last.cells == carry.cells => {
+                let offset = last.text.len();
+                last.deleted.extend(
+                    carry
+                        .deleted
+                        .into_iter()
+                        .map(|deleted| Deleted { offset, ..deleted }),
+                );
+            }
+            _ => self.story.paragraphs.push(carry),
+        }
+    }
+
+    /// Ends the story and puts it in its place.
+    pub(super) fn finish(mut self, document: &mut Document) {
+        self.close_paragraph();
+        self.drop_carry();
+        if let Some(slot) = document.stories.get_mut(self.index) {
+            *slot = self.story;
+        }
+    }
+
+    pub(super) fn delete_mark(&mut self) {
+        self.mark_deleted = true;
+    }
+
+    pub(super) fn set_style(&mut self, style: String) {
+        if let Some(paragraph) = &mut self.open {
+            paragraph.style = style;
+        }
+    }
+
+    pub(super) fn set_paragraph_format(&mut self, format: u64) {
+        if let Some(paragraph) = &mut self.open {
+            paragraph.format = format;
+        }
+    }
+
+    pub(super) fn open_run(&mut self) {
+        self.runs += 1;
+        self.format = 0;
+    }
+
+    pub(super) fn set_run_format(&mut self, format: u64) {
+        self.format = format;
+    }
+
+    /// Adds text to the paragraph, or to its deletions.
+    pub(super) fn push_text(&mut self, text: &str) {
+        if self.fields.iter().any(|field| field.result.is_none()) || text.is_empty() {
+            return;
+        }
+        let (index, format, deleted) =
+            (self.runs.saturating_sub(1), self.format, self.deletions > 0);
+        let Some(paragraph) = &mut self.open else {
+            return;
+        };
+        if deleted {
+            push_deleted(paragraph, text);
+            return;
+        }
+        let start = paragraph.text.len();
+        for character in text.chars() {
+            paragraph.text.push(match character {
+                '\u{2029}' => '\n',
+                '\u{fffc}' => char::REPLACEMENT_CHARACTER,
+                other => other,
+            });
+        }
+        let end = paragraph.text.len();
+        match paragraph.runs.last_mut() {
+            Some(last) if last.index == index && last.format == format => last.end = end,
+            _ => paragraph.runs.push(RunSpan {
+                start,
+                end,
+                index,
+                format,
+            }),
+        }
+    }
+
+    /// Adds text of a deletion (`w:delText` outside `w:del` is as deleted).
+    pub(super) fn push_deleted(&mut self, text: &str) {
+        if let Some(paragraph) = &mut self.open {
+            push_deleted(paragraph, text);
+        }
+    }
+
+    pub(super) fn push_object(&mut self, object: Object) {
+        if self.deletions > 0 {
+            return;
+        }
+        let run = self.runs.saturating_sub(1);
+        if let Some(paragraph) = &mut self.open {
+            paragraph.objects.push(Inline {
+                offset: paragraph.text.len(),
+                run,
+                object,
+            });
+        }
+    }
+
+    /// Adds an object that began at an earlier offset, as a formula does.
+    pub(super) fn push_formula(&mut self, offset: usize, hash: String) {
+        let run = self.runs.saturating_sub(1);
+        if let Some(paragraph) = &mut self.open {
+            let len = paragraph.text.len().saturating_sub(offset);
+            paragraph.objects.push(Inline {
+                offset,
+                run,
+                object: Object::Math { hash, len },
+            });
+        }
+    }
+
+    pub(super) fn open_link(&mut self, target: String) {
+        self.links.push((self.place().offset, target));
+    }
+
+    pub(super) fn close_link(&mut self) {
+        let end = self.place().offset;
+        let Some((start, target)) = self.links.pop() else {
+            return;
+        };
+        if let Some(paragraph) = &mut self.open {
+            paragraph.links.push(Link { start, end, target });
+        }
+    }
+
+    pub(super) fn open_table(&mut self) {
+        self.close_paragraph();
+        self.drop_carry();
+        if self.tables.is_empty() {
+            self.blocks += 1;
+        }
+        let index = self.story.tables.len();
+        let block = self.blocks.saturating_sub(1);
+        self.story.tables.push(Table {
+            parent: self.cells.last().copied(),
+            block,
+            rows: 0,
+        });
+        let start = self.story.paragraphs.len();
+        self.tables.push(OpenTable {
+            index,
+            row: 0,
+            column: 0,
+            row_start: start,
+            cell_start: start,
+            row_deleted: false,
+            cell_deleted: false,
+        });
+    }
+
+    pub(super) fn close_table(&mut self) {
+        if let Some(table) = self.tables.pop()
+            && let Some(kept) = self.story.tables.get_mut(table.index)
+        {
+            kept.rows = table.row;
+        }
+    }
+
+    pub(super) fn open_row(&mut self) {
+        let start = self.story.paragraphs.len();
+        if let Some(table) = self.tables.last_mut() {
+            table.row_start = start;
+            table.column = 0;
+            table.row_deleted = false;
+        }
+    }
+
+    pub(super) fn delete_row(&mut self) {
+        if let Some(table) = self.tables.last_mut() {
+            table.row_deleted = true;
+        }
+    }
+
+    pub(super) fn close_row(&mut self) {
+        if let Some(table) = self.tables.last_mut() {
+            if table.row_deleted {
+                self.story.paragraphs.truncate(table.row_start);
+            } else {
+                table.row += 1;
+            }
+        }
+    }
+
+    pub(super) fn open_cell(&mut self) {
+        let start = self.story.paragraphs.len();
+        if let Some(table) = self.tables.last_mut() {
+            table.cell_start = start;
+            table.cell_deleted = false;
+            self.cells.push(Cell {
+                table: table.index,
+                row: table.row,
+                column: table.column,
+            });
+        }
+    }
+
+    pub(super) fn delete_cell(&mut self) {
+        if let Some(table) = self.tables.last_mut() {
+            table.cell_deleted = true;
+        }
+    }
+
+    pub(super) fn close_cell(&mut self) {
+        self.close_paragraph();
+        self.drop_carry();
+        if let Some(table) = self.tables.last_mut() {
+            self.cells.pop();
+            if table.cell_deleted {
+                self.story.paragraphs.truncate(table.cell_start);
+            } else {
+                table.column += 1;
+            }
+        }
+    }
+
+    pub(super) fn begin_field(&mut self) {
+        let begin = self.place();
+        self.fields.push(OpenField {
+            instruction: String::new(),
+            begin,
+            result: None,
+        });
+    }
+
+    pub(super) fn push_instruction(&mut self, text: &str) {
+        if let Some(field) = self
+            .fields
+            .iter_mut()
+            .rev()
+            .find(|field| field.result.is_none())
+        {
+            field.instruction.push_str(text);
+        }
+    }
+
+    pub(super) fn separate_field(&mut self, fields: &mut Vec<Field>) {
+        let here = self.place();
+        if let Some(field) = self.fields.last_mut()
+            && field.result.is_none()
+        {
+            field.result = Some(here);
+            fields.extend(merge_field(&field.instruction, field.begin));
+        }
+    }
+
+    pub(super) fn end_field(&mut self, fields: &mut Vec<Field>) {
+        let here = self.place();
+        let Some(field) = self.fields.pop() else {
+            return;
+        };
+        let Some(result) = field.result else {
+            fields.extend(merge_field(&field.instruction, field.begin));
+            return;
+        };
+        if result.paragraph == here.paragraph
+            && let Some(target) = hyperlink(&field.instruction)
+            && let Some(paragraph) = &mut self.open
+        {
+            paragraph.links.push(Link {
+                start: result.offset,
+                end: here.offset,
+                target,
+            });
+        }
+    }
+}
+
+fn push_deleted(paragraph: &mut Paragraph, text: &str) {
+    let offset = paragraph.text.len();
+    match paragraph.deleted.last_mut() {
+        Some(last) if last.offset == offset => last.text.push_str(text),
+        _ => paragraph.deleted.push(Deleted {
+            offset,
+            text: text.to_owned(),
+        }),
+    }
+}
+
+/// The merge field that an instruction describes, if it does.
+pub(super) fn merge_field(instruction: &str, place: Place) -> Option<Field> {
+    let name = argument(instruction, "MERGEFIELD")?;
+    Some(Field {
+        kind: FieldKind::MergeField,
+        name,
+        alias: String::new(),
+        place,
+    })
+}
+
+fn hyperlink(instruction: &str) -> Option<String> {
+    let target = argument(instruction, "HYPERLINK")?;
+    if target == "\\l" {
+        let (_, anchor) = instruction.split_once("\\l")?;
+        return Some(format!("#{}", anchor.trim().trim_matches('"')));
+    }
+    Some(target)
+}
+
+/// The first argument of a field of that type (ECMA-376 part 1, 17.16.2), without quotes.
+fn argument(instruction: &str, kind: &str) -> Option<String> {
+    let instruction = instruction.trim();
+    let (word, rest) = instruction.split_once(char::is_whitespace)?;
+    if !word.eq_ignore_ascii_case(kind) {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let name = match rest.strip_prefix(['"', '\u{201c}', '\u{201d}']) {
+        Some(quoted) => quoted.split(['"', '\u{201c}', '\u{201d}']).next()?,
+        None => rest.split_whitespace().next()?,
+    };
+    Some(name.to_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_merge_field_may_be_quoted() {
+        assert_eq!(
+            argument(" MERGEFIELD  \"nome do cliente\" \\* X", "MERGEFIELD").as_deref(),
+            Some("nome do cliente")
+        );
+        assert_eq!(
+            argument("mergefield Nome", "MERGEFIELD").as_deref(),
+            Some("Nome")
+        );
+        assert_eq!(argument("PAGE", "MERGEFIELD"), None);
+    }
+}

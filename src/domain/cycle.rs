@@ -1,0 +1,86 @@
+//! One pass over the processors that are due. Refuses to know how they are run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::outcome::Outcome;
+use super::run::Run;
+use super::spec::Mode;
+use super::trace::TraceContext;
+
+/// Which schedule a cycle belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    /// That of the whole.
+    Main,
+}
+
+impl Schedule {
+    /// The metric label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+        }
+    }
+}
+
+/// Why a cycle started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// The first cycle after the start.
+    Startup,
+    /// The interval since the last cycle's end is over.
+    Interval,
+}
+
+impl Trigger {
+    /// The span attribute and log field.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Interval => "interval",
+        }
+    }
+}
+
+/// A cycle that begins.
+#[derive(Debug, Clone)]
+pub struct CycleStart {
+    /// Counted from 1 since the orchestrator's start.
+    pub number: u64,
+    /// Unique over all starts.
+    pub id: String,
+    /// Whose plan made it due.
+    pub schedule: Schedule,
+    /// How its processors are run.
+    pub mode: Mode,
+    /// Why it started.
+    pub trigger: Trigger,
+    /// How many processors are due.
+    pub processors: usize,
+    /// Wall time of its start.
+    pub started_at: Timestamp,
+    /// Actual minus planned start.
+    pub delay: Duration,
+    /// The cycle's own span, when it is recorded.
+    pub trace: Option<TraceContext>,
+}
+
+/// A cycle that has ended: the record that every reader uses.
+#[derive(Debug, Clone)]
+pub struct Cycle {
+    /// What was known at its start.
+    pub start: Arc<CycleStart>,
+    /// From its start to the last run's end.
+    pub duration: Duration,
+    /// Wall time of its end.
+    pub finished_at: Timestamp,
+    /// The worst of its runs.
+    pub outcome: Outcome,
+    /// Its runs, in the order of declaration.
+    pub runs: Vec<Arc<Run>>,
+}

@@ -1,0 +1,102 @@
+//! The facts that the engine states, and who reads them. Refuses to know what any reader makes of a fact.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::cycle::{Cycle, CycleStart};
+use super::run::{OutputLine, Run, RunStart};
+use super::spec::Mode;
+
+/// A fact. Readers match it exhaustively, with no wildcard, so that a forgotten reader is a compile error.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Everything is set up; the loop is about to begin.
+    Started(Arc<Startup>),
+    /// The loop looked at its plan; the heartbeat.
+    LoopTicked {
+        /// Wall time.
+        at: Timestamp,
+    },
+    /// The next main cycle is planned.
+    StartPlanned {
+        /// Wall time of the start.
+        at: Timestamp,
+        /// Time until then.
+        wait: Duration,
+    },
+    /// A cycle begins.
+    CycleStarted(Arc<CycleStart>),
+    /// A run is about to be started.
+    RunStarted(Arc<RunStart>),
+    /// A child wrote a line.
+    RunOutput {
+        /// The run that it belongs to.
+        run: Arc<RunStart>,
+        /// The line.
+        line: OutputLine,
+    },
+    /// A run has ended, also one that was skipped.
+    RunFinished(Arc<Run>),
+    /// A cycle has ended.
+    CycleFinished(Arc<Cycle>),
+    /// A stop was asked for; nothing new starts.
+    ShutdownStarted {
+        /// The signal's name.
+        signal: &'static str,
+    },
+    /// A second stop was asked for; what runs is killed.
+    ShutdownForced {
+        /// The signal's name.
+        signal: &'static str,
+    },
+}
+
+/// What is known when everything is set up.
+#[derive(Debug, Clone)]
+pub struct Startup {
+    /// How cycles are run.
+    pub mode: Mode,
+    /// One cycle, then the end.
+    pub single_run: bool,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// The configuration file, or none for the built-in defaults.
+    pub config: Option<PathBuf>,
+    /// Where the documents' records live, for people.
+    pub store: String,
+    /// Address of the HTTP side, with the real port, when it is open.
+    pub address: Option<SocketAddr>,
+    /// What was done on the way that somebody should know.
+    pub notes: Vec<String>,
+    /// What somebody should know and that stops nothing.
+    pub warnings: Vec<String>,
+}
+
+/// A reader of facts. Called in order, from the engine's task: it must not block.
+pub trait Observer: Send + Sync {
+    /// Takes note of one fact.
+    fn observe(&self, event: &Event);
+}
+
+/// Every reader, in the order in which they are told.
+#[derive(Clone)]
+pub struct Observers(Arc<[Arc<dyn Observer>]>);
+
+impl Observers {
+    /// The readers of this process.
+    #[must_use]
+    pub fn new(readers: Vec<Arc<dyn Observer>>) -> Self {
+        Self(readers.into())
+    }
+
+    /// Tells every reader.
+    pub fn state(&self, event: &Event) {
+        for reader in self.0.iter() {
+            reader.observe(event);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Plain values that every other module speaks in. Knows nothing of processes, files, clocks or the network.
+
+pub mod contract;
+pub mod cycle;
+pub mod event;
+pub mod name;
+pub mod outcome;
+pub mod run;
+pub mod spec;
+pub mod time;
+pub mod trace;
+
+pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
+pub use event::{Event, Observer, Observers, Startup};
+pub use name::ProcessorName;
+pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+pub use run::{OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};
+pub use spec::{LogFormat, Mode, OnFailure, OutputSpec, ProcessorSpec};
+pub use time::Clock;
+pub use trace::TraceContext;

@@ -1,0 +1,128 @@
+//! What a processor is and how the whole is to behave, once everything has been checked. Refuses to know files and flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::contract::OWN_BINARY;
+use super::name::ProcessorName;
+
+/// How the processors of one cycle are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Side by side, under the limit of parallelism.
+    #[default]
+    Parallel,
+    /// One after another, in the order of declaration.
+    Sequential,
+}
+
+impl Mode {
+    /// The metric label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Parallel => "parallel",
+            Self::Sequential => "sequential",
+        }
+    }
+
+    /// The users' word, as in `--modo` and `modo_execucao`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Parallel => "paralelo",
+            Self::Sequential => "sequencial",
+        }
+    }
+}
+
+/// What a sequential single run does after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The rest is skipped.
+    Stop,
+    /// The rest runs.
+    Continue,
+}
+
+impl OnFailure {
+    /// The users' word, as in `--em-falha`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "parar",
+            Self::Continue => "continuar",
+        }
+    }
+}
+
+/// How log lines are written to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// The lines that users know, in Portuguese.
+    #[default]
+    Console,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The word of `--log-format`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// How much of a child's output is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Bytes kept of the head and, again, of the tail of each stream.
+    pub memory: usize,
+}
+
+/// A configured program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessorSpec {
+    /// Unique within a configuration.
+    pub name: ProcessorName,
+    /// What people call it.
+    pub label: String,
+    /// The same, where space is short.
+    pub short_label: String,
+    /// A pictogram in front of its line.
+    pub icon: String,
+    /// Program and arguments; never a shell line, never empty.
+    pub command: Vec<String>,
+    /// Time per attempt before SIGTERM.
+    pub timeout: Duration,
+    /// Time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// Names of processors of the same cycle that must have succeeded first.
+    pub depends_on: Vec<ProcessorName>,
+    /// Variables added to the child's environment, in order.
+    pub environment: Vec<(String, String)>,
+    /// Whether the child starts from an empty environment.
+    pub clear_environment: bool,
+    /// Variables whose values are masked in output, beside those whose names say secret.
+    pub secrets: Vec<String>,
+    /// The child's working directory.
+    pub directory: PathBuf,
+    /// Whether the program knows how to simulate.
+    pub accepts_dry_run: bool,
+    /// How much of its output is kept.
+    pub output: OutputSpec,
+}
+
+impl ProcessorSpec {
+    /// Whether the program is this very binary.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.command
+            .first()
+            .is_some_and(|program| program == OWN_BINARY)
+    }
+}

@@ -1,0 +1,187 @@
+//! One pass over the processors: both modes share the same runs and differ only in how they are waited for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+
+use super::control::Shutdown;
+use super::run::Planned;
+use super::runner::Runner;
+use super::scheduler::Plan;
+use crate::domain::{
+    Clock, Cycle, CycleStart, Event, Mode, Observers, Outcome, ProcessorName, ProcessorSpec, Run,
+    RunId, Schedule, TraceContext, Trigger,
+};
+
+/// Asks telemetry which trace a span belongs to; none when it is not recorded.
+pub type TraceOf = fn(&Span) -> Option<TraceContext>;
+
+/// Everything that a cycle needs.
+pub struct Cycles<R> {
+    pub(super) plan: Plan,
+    pub(super) runner: R,
+    pub(super) observers: Observers,
+    pub(super) clock: Clock,
+    pub(super) shutdown: Arc<Shutdown>,
+    pub(super) trace_of: TraceOf,
+    /// How many runs may be in flight.
+    pub(super) slots: Arc<Semaphore>,
+    started: AtomicU64,
+}
+
+impl<R: Runner> Cycles<R> {
+    /// Cycles of `plan` on `runner`.
+    pub fn new(
+        plan: Plan,
+        runner: R,
+        observers: Observers,
+        (clock, trace_of): (Clock, TraceOf),
+        shutdown: Arc<Shutdown>,
+    ) -> Arc<Self> {
+        let slots = match plan.mode {
+            Mode::Sequential => 1,
+            Mode::Parallel => plan.parallelism,
+        };
+        let slots = Arc::new(Semaphore::new(slots));
+        Arc::new(Self {
+            plan,
+            runner,
+            observers,
+            clock,
+            shutdown,
+            trace_of,
+            slots,
+            started: AtomicU64::new(0),
+        })
+    }
+
+    /// Runs one cycle to its end. Every processor ends in exactly one outcome.
+    pub(super) async fn run(self: Arc<Self>, trigger: Trigger, delay: Duration) -> Arc<Cycle> {
+        let id = RunId::new(self.clock.now()).as_str().to_owned();
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let span = tracing::info_span!(
+            parent: None,
+            "cycle",
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+            cicd.pipeline.name = "orquestrador",
+            cicd.pipeline.run.id = id,
+            cicd.pipeline.result = Empty,
+            orquestrador.cycle.number = i64::try_from(number).unwrap_or(i64::MAX),
+            orquestrador.cycle.mode = self.plan.mode.label(),
+            orquestrador.cycle.trigger = trigger.label(),
+            orquestrador.cycle.schedule = Schedule::Main.label(),
+        );
+        let start = Arc::new(CycleStart {
+            number,
+            id,
+            schedule: Schedule::Main,
+            mode: self.plan.mode,
+            trigger,
+            processors: self.plan.processors.len(),
+            started_at: self.clock.now(),
+            delay,
+            trace: (self.trace_of)(&span),
+        });
+        self.observers
+            .state(&Event::CycleStarted(Arc::clone(&start)));
+        let began = Instant::now();
+        let (runs, outcome) = Arc::clone(&self)
+            .run_all(&start)
+            .instrument(span.clone())
+            .await;
+        let cycle = Arc::new(Cycle {
+            start,
+            duration: began.elapsed(),
+            finished_at: self.clock.now(),
+            outcome,
+            runs,
+        });
+        record_end(&span, outcome);
+        drop(span);
+        self.observers
+            .state(&Event::CycleFinished(Arc::clone(&cycle)));
+        cycle
+    }
+
+    async fn run_all(self: Arc<Self>, start: &Arc<CycleStart>) -> (Vec<Arc<Run>>, Outcome) {
+        let mut ends = HashMap::new();
+        // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
+        let mut waiting = FuturesUnordered::new();
+        let mut runs: Vec<Arc<Run>> = Vec::new();
+        for spec in in_order(&self.plan.processors) {
+            let (sender, receiver) = watch::channel(None);
+            ends.insert(spec.name.clone(), receiver);
+            let wanted = spec.depends_on.iter();
+            let depends_on = wanted
+                .filter_map(|name| Some((name.clone(), ends.get(name)?.clone())))
+                .collect();
+            let halted_by = self.first_failure(&runs);
+            let planned = Planned {
+                cycle: Arc::clone(start),
+                spec,
+                depends_on,
+                halted_by,
+                ended: sender,
+            };
+            waiting.push(Arc::clone(&self).run_one(planned));
+            if self.plan.mode == Mode::Sequential {
+                runs.extend(waiting.next().await);
+            }
+        }
+        runs.extend(waiting.collect::<Vec<_>>().await);
+        let position = |run: &Arc<Run>| {
+            self.plan
+                .processors
+                .iter()
+                .position(|spec| spec.name == run.start.spec.name)
+        };
+        runs.sort_by_key(position);
+        let worst =
+            Outcome::worst(runs.iter().map(|run| run.result.outcome)).unwrap_or(Outcome::Success);
+        (runs, worst)
+    }
+
+    /// The processor whose failure stops the rest, if failures do that here.
+    fn first_failure(&self, runs: &[Arc<Run>]) -> Option<ProcessorName> {
+        let failed = runs
+            .iter()
+            .filter(|_| self.plan.stop_at_failure)
+            .find(|run| run.result.outcome.is_bad());
+        failed.map(|run| run.start.spec.name.clone())
+    }
+}
+
+/// The order of declaration, but nothing before what it depends on. The configuration has no circles.
+fn in_order(specs: &[Arc<ProcessorSpec>]) -> Vec<Arc<ProcessorSpec>> {
+    let mut waiting: Vec<_> = specs.iter().collect();
+    let mut ordered: Vec<Arc<ProcessorSpec>> = Vec::new();
+    while !waiting.is_empty() {
+        let is_done = |name: &ProcessorName| ordered.iter().any(|done| done.name == *name);
+        let next = waiting
+            .iter()
+            .position(|spec| spec.depends_on.iter().all(is_done))
+            .unwrap_or(0);
+        ordered.push(Arc::clone(waiting.remove(next)));
+    }
+    ordered
+}
+
+fn record_end(span: &Span, outcome: Outcome) {
+    span.record("cicd.pipeline.result", outcome.label());
+    if outcome.is_bad() {
+        span.record("otel.status_code", "ERROR");
+        span.record(
+            "otel.status_description",
+            format!("worst outcome of the runs: {outcome}"),
+        );
+    }
+}

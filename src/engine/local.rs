@@ -1,0 +1,268 @@
+//! Runs a processor as a process of this machine: its command line, its environment, its outcome.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::mask::Mask;
+use super::runner::{RunStop, Runner};
+use crate::domain::contract;
+use crate::domain::{
+    Clock, ErrorReason, Event, FailureReason, Observers, Outcome, OutputLine, ProcessorSpec,
+    RunResult, RunStart, Stream, StreamTotals,
+};
+use crate::process::{
+    Captured, Child, Command, Ending, Finished, Limits, LineCutter, Spawner, StartError, Stop,
+};
+
+/// What children get beside what their processor configures.
+#[derive(Debug, Clone, Default)]
+pub struct ChildEnvironment {
+    /// What we were started with.
+    pub inherited: Vec<(String, String)>,
+    /// What only the orchestrator's own processors get: absolute configuration and data paths.
+    pub for_own: Vec<(String, String)>,
+    /// Whether the run may write nothing.
+    pub dry_run: bool,
+}
+
+/// The [`Runner`] that starts processes here.
+pub struct LocalRunner {
+    /// Who starts them.
+    pub spawner: Spawner,
+    /// Wall time for output lines.
+    pub clock: Clock,
+    /// What they get.
+    pub environment: ChildEnvironment,
+    /// Who is told of each line of output while it comes; none unless somebody looks.
+    pub live_output: Option<Observers>,
+}
+
+impl Runner for LocalRunner {
+    async fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
+        let command = self.command(start);
+        let mask = self.mask(&start.spec, &command);
+        let child = match Child::start(&self.spawner, &command).await {
+            Ok(child) => child,
+            Err(error) => return not_started(&error),
+        };
+        tracing::Span::current().record("process.pid", i64::from(child.pid));
+        let limits = Limits {
+            timeout: start.spec.timeout,
+            grace: start.spec.grace,
+            output: start.spec.output.memory,
+        };
+        let signals = Stop {
+            requested: stop.requested.clone(),
+            forced: stop.forced.clone(),
+        };
+        let mut live = self
+            .live_output
+            .as_ref()
+            .map(|observers| Live::new(observers, &self.clock, start, &mask));
+        let finished = child
+            .wait(&limits, &signals, &self.clock, |stream, chunk| {
+                if let Some(live) = &mut live {
+                    live.take(stream, chunk);
+                }
+            })
+            .await;
+        if let Some(live) = live {
+            live.finish();
+        }
+        result(finished, stop, &mask)
+    }
+}
+
+impl LocalRunner {
+    fn command(&self, start: &RunStart) -> Command {
+        let spec = &start.spec;
+        let mut command = spec.command.iter();
+        let program = command.next().cloned().unwrap_or_default();
+        let (program, shown) = if spec.is_own() {
+            // The link survives an upgrade of the file on disk. The shown name says what the process does.
+            let shown = spec.command.get(1..).unwrap_or_default().join("-");
+            ("/proc/self/exe".to_owned(), shown)
+        } else {
+            (resolved(program.clone()), program)
+        };
+        Command {
+            run_id: start.id.as_str().to_owned(),
+            program,
+            arguments: std::iter::once(shown).chain(command.cloned()).collect(),
+            clear_environment: spec.clear_environment,
+            removed: self.removed(spec),
+            set: self.set(start),
+            directory: PathBuf::from(&spec.directory),
+        }
+    }
+
+    /// Our own option variables, and secrets that are nobody's business.
+    fn removed(&self, spec: &ProcessorSpec) -> Vec<String> {
+        let is_listed =
+            |name: &str| spec.is_own() || spec.secrets.iter().any(|secret| secret == name);
+        let is_removed = |name: &str| {
+            let is_secret =
+                name == contract::BACKEND_TOKEN || contract::OTEL_HEADERS.contains(&name);
+            name.starts_with(contract::OPTION_PREFIX)
+                || [contract::TRACEPARENT, contract::TRACESTATE].contains(&name)
+                || (is_secret && !is_listed(name))
+        };
+        let names = self
+            .environment
+            .inherited
+            .iter()
+            .map(|(name, _)| name.as_str());
+        names
+            .filter(|name| is_removed(name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn set(&self, start: &RunStart) -> Vec<(String, String)> {
+        let spec = &start.spec;
+        let own = if spec.is_own() {
+            self.environment.for_own.as_slice()
+        } else {
+            &[]
+        };
+        let mut set = own.to_vec();
+        set.push((
+            contract::OTEL_SERVICE_NAME.to_owned(),
+            spec.name.to_string(),
+        ));
+        set.extend(spec.environment.iter().cloned());
+        let mut fact = |name: &str, value: String| set.push((name.to_owned(), value));
+        fact(contract::CYCLE, start.cycle.number.to_string());
+        fact(contract::ATTEMPT, "1".to_owned());
+        fact(contract::PROCESSOR, spec.name.to_string());
+        if self.environment.dry_run {
+            fact(contract::DRY_RUN, "true".to_owned());
+        }
+        if let Some(trace) = start.trace {
+            fact(contract::TRACEPARENT, trace.to_string());
+        }
+        set
+    }
+
+    fn mask(&self, spec: &ProcessorSpec, command: &Command) -> Mask {
+        let inherited = self.environment.inherited.iter().chain(&command.set);
+        Mask::new(
+            inherited.map(|(name, value)| (name.as_str(), value.as_str())),
+            &spec.secrets,
+        )
+    }
+}
+
+/// A relative path counts from our working directory, whatever the child's is.
+fn resolved(program: String) -> String {
+    if !program.contains('/') || program.starts_with('/') {
+        return program;
+    }
+    std::path::absolute(&program).map_or(program, |path| path.to_string_lossy().into_owned())
+}
+
+fn not_started(error: &StartError) -> RunResult {
+    let reason = match error {
+        StartError::Program { .. } => ErrorReason::Spawn,
+        StartError::Spawner(_) => ErrorReason::Io,
+    };
+    RunResult::without_process(Outcome::Error(reason), Some(error.to_string()))
+}
+
+fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
+    let outcome = match finished.ending {
+        Ending::Exited(0) => Outcome::Success,
+        Ending::Exited(code) => Outcome::Failure(FailureReason::ExitCode(code)),
+        Ending::Signaled(signal) => Outcome::Failure(FailureReason::Signal(signal)),
+        Ending::TimedOut => Outcome::Timeout,
+        Ending::Stopped => Outcome::Cancellation(stop.reason),
+        Ending::Lost => Outcome::Error(ErrorReason::Lost),
+    };
+    let (stdout, stderr) = (totals(&finished.stdout), totals(&finished.stderr));
+    let apply = |text: &str| mask.apply(text);
+    let mut output = finished.stdout.into_lines(&apply);
+    output.extend(finished.stderr.into_lines(&apply));
+    output.sort_by_key(|line| line.at);
+    RunResult {
+        outcome,
+        message: None,
+        duration: finished.duration,
+        exit_code: finished.exit_code,
+        usage: finished.usage,
+        output,
+        stdout,
+        stderr,
+        escaped_processes: finished.escaped,
+        kill_escalated: finished.escalated,
+    }
+}
+
+fn totals(captured: &Captured) -> StreamTotals {
+    StreamTotals {
+        bytes: captured.bytes,
+        lines: captured.lines,
+        truncated_bytes: captured.truncated_bytes(),
+    }
+}
+
+/// Tells readers of each line as it comes.
+struct Live<'a> {
+    observers: &'a Observers,
+    clock: &'a Clock,
+    run: &'a Arc<RunStart>,
+    mask: &'a Mask,
+    stdout: LineCutter,
+    stderr: LineCutter,
+}
+
+impl<'a> Live<'a> {
+    fn new(
+        observers: &'a Observers,
+        clock: &'a Clock,
+        run: &'a Arc<RunStart>,
+        mask: &'a Mask,
+    ) -> Self {
+        Self {
+            observers,
+            clock,
+            run,
+            mask,
+            stdout: LineCutter::default(),
+            stderr: LineCutter::default(),
+        }
+    }
+
+    fn take(&mut self, stream: Stream, chunk: &[u8]) {
+        let cutter = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        for text in cutter.take(chunk) {
+            self.state(stream, &text);
+        }
+    }
+
+    fn finish(mut self) {
+        let rest = [
+            (Stream::Stdout, self.stdout.rest()),
+            (Stream::Stderr, self.stderr.rest()),
+        ];
+        for (stream, text) in rest {
+            if let Some(text) = text {
+                self.state(stream, &text);
+            }
+        }
+    }
+
+    fn state(&self, stream: Stream, text: &str) {
+        let line = OutputLine {
+            at: self.clock.now(),
+            stream,
+            text: self.mask.apply(text),
+        };
+        self.observers.state(&Event::RunOutput {
+            run: Arc::clone(self.run),
+            line,
+        });
+    }
+}

@@ -1,0 +1,17 @@
+//! Decides what runs when, and states what happened. Refuses to know who reads the facts and how processes work.
+
+mod control;
+mod cycle;
+mod local;
+mod mask;
+mod run;
+mod runner;
+mod scheduler;
+pub mod status;
+
+pub use control::Shutdown;
+pub use cycle::{Cycles, TraceOf};
+pub use local::{ChildEnvironment, LocalRunner};
+pub use mask::Mask;
+pub use runner::{RunStop, Runner};
+pub use scheduler::{Plan, Scheduler};

@@ -1,0 +1,162 @@
+//! One run: waits until it may start, runs, and states how it ended, also when it never started.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::cycle::Cycles;
+use super::runner::{RunStop, Runner};
+use crate::domain::{
+    CancelReason, CycleStart, Event, Outcome, ProcessorName, ProcessorSpec, Run, RunId, RunResult,
+    RunStart, SkipReason,
+};
+
+/// The outcome of a run that others wait for; `None` until it has ended.
+pub(super) type Ended = watch::Receiver<Option<Outcome>>;
+
+/// One run of a cycle, before it starts.
+pub(super) struct Planned {
+    pub(super) cycle: Arc<CycleStart>,
+    pub(super) spec: Arc<ProcessorSpec>,
+    /// Those that must succeed first.
+    pub(super) depends_on: Vec<(ProcessorName, Ended)>,
+    /// The run before it failed and the rest is not to run.
+    pub(super) halted_by: Option<ProcessorName>,
+    /// Told of the outcome.
+    pub(super) ended: watch::Sender<Option<Outcome>>,
+}
+
+/// Why a run does not start, and what is to be said about it.
+type Refusal = (Outcome, Option<String>);
+
+impl<R: Runner> Cycles<R> {
+    /// Runs `planned` to its end: exactly one `RunFinished` is stated, whatever happens.
+    pub(super) async fn run_one(self: Arc<Self>, mut planned: Planned) -> Arc<Run> {
+        let id = RunId::new(self.clock.now());
+        let span = run_span(&planned.spec, &id);
+        let admitted = self.admit(&mut planned).await;
+        let wait = admitted
+            .as_ref()
+            .map_or_else(|_| std::time::Duration::ZERO, |(_, since)| since.elapsed());
+        span.record("orquestrador.run.queue_wait", wait.as_secs_f64());
+        let start = Arc::new(RunStart {
+            id,
+            spec: planned.spec,
+            cycle: planned.cycle,
+            started_at: self.clock.now(),
+            queue_wait: wait,
+            trace: (self.trace_of)(&span),
+        });
+        let was_started = admitted.is_ok();
+        let result = match admitted {
+            Ok(_slot) => self.execute(&start, &span).await,
+            Err((outcome, message)) => RunResult::without_process(outcome, message),
+        };
+        let run = Arc::new(Run {
+            start,
+            was_started,
+            result,
+            finished_at: self.clock.now(),
+        });
+        record_end(&span, &run);
+        drop(span);
+        self.observers.state(&Event::RunFinished(Arc::clone(&run)));
+        planned.ended.send_replace(Some(run.result.outcome));
+        run
+    }
+
+    async fn execute(&self, start: &Arc<RunStart>, span: &Span) -> RunResult {
+        use tracing::Instrument as _;
+        self.observers.state(&Event::RunStarted(Arc::clone(start)));
+        let stop = RunStop {
+            requested: self.shutdown.requested.clone(),
+            forced: self.shutdown.forced.clone(),
+            reason: CancelReason::Shutdown,
+        };
+        self.runner.run(start, &stop).instrument(span.clone()).await
+    }
+
+    /// Waits for what it depends on and for a free slot. The instant is when it was ready.
+    async fn admit(
+        &self,
+        planned: &mut Planned,
+    ) -> Result<(OwnedSemaphorePermit, Instant), Refusal> {
+        if let Some(name) = &planned.halted_by {
+            return Err((
+                Outcome::Skip(SkipReason::Dependency),
+                Some(format!("{name} falhou antes")),
+            ));
+        }
+        if self.plan.dry_run && !planned.spec.accepts_dry_run {
+            return Err((
+                Outcome::Skip(SkipReason::DryRun),
+                Some("simulação, e o processador não a aceita".to_owned()),
+            ));
+        }
+        let cancelled = (Outcome::Cancellation(CancelReason::Shutdown), None);
+        let ready = async {
+            for (name, ended) in &mut planned.depends_on {
+                let outcome = ended
+                    .wait_for(Option::is_some)
+                    .await
+                    .ok()
+                    .and_then(|outcome| *outcome);
+                if outcome != Some(Outcome::Success) {
+                    let message = format!("depende de {name}, que não teve sucesso");
+                    return Err((Outcome::Skip(SkipReason::Dependency), Some(message)));
+                }
+            }
+            let since = Instant::now();
+            match Arc::clone(&self.slots).acquire_owned().await {
+                Ok(slot) => Ok((slot, since)),
+                Err(_) => Err((Outcome::Cancellation(CancelReason::Shutdown), None)),
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested.cancelled() => Err(cancelled),
+            ready = ready => ready,
+        }
+    }
+}
+
+fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
+    tracing::info_span!(
+        "run",
+        otel.name = format!("run {}", spec.name),
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+        cicd.pipeline.task.name = spec.name.as_str(),
+        cicd.pipeline.task.run.id = id.as_str(),
+        cicd.pipeline.task.run.result = Empty,
+        process.executable.name = spec.command.first().map_or("", String::as_str),
+        process.pid = Empty,
+        process.exit.code = Empty,
+        error.type = Empty,
+        orquestrador.run.queue_wait = Empty,
+        orquestrador.run.cpu_seconds = Empty,
+        orquestrador.run.max_rss_bytes = Empty,
+    )
+}
+
+fn record_end(span: &Span, run: &Run) {
+    let result = &run.result;
+    span.record("cicd.pipeline.task.run.result", result.outcome.label());
+    if let Some(code) = result.exit_code {
+        span.record("process.exit.code", i64::from(code));
+        let cpu = result.usage.cpu_user + result.usage.cpu_system;
+        span.record("orquestrador.run.cpu_seconds", cpu.as_secs_f64());
+        span.record(
+            "orquestrador.run.max_rss_bytes",
+            i64::try_from(result.usage.max_rss_bytes).unwrap_or(i64::MAX),
+        );
+    }
+    if result.outcome.is_bad() {
+        span.record("error.type", result.outcome.reason().unwrap_or_default());
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", run.summary().unwrap_or_default());
+    }
+}

@@ -1,0 +1,29 @@
+//! The seam between the engine and whatever runs a processor.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{CancelReason, RunResult, RunStart};
+
+/// How one run is asked to stop before its time.
+#[derive(Debug, Clone)]
+pub struct RunStop {
+    /// End it, with grace.
+    pub requested: CancellationToken,
+    /// End it now.
+    pub forced: CancellationToken,
+    /// What to say about it then.
+    pub reason: CancelReason,
+}
+
+/// Runs a processor now and tells how it ended.
+///
+/// Implemented by a local process, by a scripted runner in tests, and by any later way to run elsewhere.
+pub trait Runner: Send + Sync + 'static {
+    /// Runs `start.spec` to its end. When `stop` asks for it, ends it early and answers with a cancellation.
+    ///
+    /// After the answer nothing of the run is left.
+    fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> impl Future<Output = RunResult> + Send;
+}

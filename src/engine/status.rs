@@ -1,0 +1,244 @@
+//! What is known right now, gathered from the facts: the source of `/status`, `/health`, `/logs` and the page.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::scheduler::Plan;
+use crate::domain::{Cycle, Event, Observer, ProcessorName, ProcessorSpec, Run, RunStart};
+
+/// The loop is taken for dead when it has not ticked for this long.
+pub const STALLED_AFTER: Duration = Duration::from_secs(60);
+
+/// Where the program stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// The loop has not ticked yet.
+    #[default]
+    Starting,
+    /// Cycles run as planned.
+    Running,
+    /// A stop was asked for.
+    Stopping,
+}
+
+/// What is known of one processor.
+#[derive(Debug, Clone)]
+pub struct ProcessorStatus {
+    /// Its configuration.
+    pub spec: Arc<ProcessorSpec>,
+    /// Its last run, of any outcome.
+    pub last_run: Option<Arc<Run>>,
+    /// Its last run that ended in success, failure, timeout or error.
+    pub last_result: Option<Arc<Run>>,
+    /// End of its last success.
+    pub last_success: Option<Timestamp>,
+    /// End of the first bad run since the last success.
+    pub failing_since: Option<Timestamp>,
+    /// Runs that ended in success, failure, timeout or error.
+    pub results: u64,
+    /// Those of them that succeeded.
+    pub successes: u64,
+    /// The sum of their durations.
+    pub total_duration: Duration,
+    /// Its runs in flight.
+    pub in_flight: Vec<Arc<RunStart>>,
+}
+
+impl ProcessorStatus {
+    fn new(spec: Arc<ProcessorSpec>) -> Self {
+        Self {
+            spec,
+            last_run: None,
+            last_result: None,
+            last_success: None,
+            failing_since: None,
+            results: 0,
+            successes: 0,
+            total_duration: Duration::ZERO,
+            in_flight: Vec::new(),
+        }
+    }
+
+    /// Whether its last result was a bad one.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
+    }
+
+    /// Mean duration of its results.
+    #[must_use]
+    pub fn mean_duration(&self) -> Option<Duration> {
+        mean(self.total_duration, self.results)
+    }
+
+    fn take(&mut self, run: &Arc<Run>) {
+        self.in_flight.retain(|start| start.id != run.start.id);
+        self.last_run = Some(Arc::clone(run));
+        if !run.result.outcome.is_result() {
+            return;
+        }
+        self.last_result = Some(Arc::clone(run));
+        self.results += 1;
+        self.total_duration += run.result.duration;
+        if run.result.outcome.is_bad() {
+            self.failing_since.get_or_insert(run.finished_at);
+        } else {
+            self.successes += 1;
+            self.failing_since = None;
+            self.last_success = Some(run.finished_at);
+        }
+    }
+}
+
+/// What is known of the whole.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The engine's part of the settings.
+    pub plan: Plan,
+    /// Where the program stands.
+    pub phase: Phase,
+    /// Wall time of the start.
+    pub started_at: Timestamp,
+    /// Time since the start.
+    pub uptime: Duration,
+    /// Time since the loop last ticked; none before its first tick.
+    pub since_tick: Option<Duration>,
+    /// Cycles that have ended.
+    pub cycles: u64,
+    /// The last of them.
+    pub last_cycle: Option<Arc<Cycle>>,
+    /// The sum of their durations.
+    pub total_duration: Duration,
+    /// When the next one is planned.
+    pub next_start: Option<Timestamp>,
+    /// Each processor, in the order of declaration.
+    pub processors: Vec<ProcessorStatus>,
+}
+
+impl Status {
+    /// Whether the loop has stopped turning.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.since_tick.unwrap_or(self.uptime) > STALLED_AFTER
+    }
+
+    /// Mean duration of the cycles.
+    #[must_use]
+    pub fn mean_duration(&self) -> Option<Duration> {
+        mean(self.total_duration, self.cycles)
+    }
+}
+
+fn mean(total: Duration, count: u64) -> Option<Duration> {
+    (count > 0).then(|| {
+        Duration::from_secs_f64(
+            total.as_secs_f64() / f64::from(u32::try_from(count).unwrap_or(u32::MAX)),
+        )
+    })
+}
+
+/// The reader that gathers [`Status`].
+pub struct StatusBoard {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    status: Status,
+    started: Instant,
+    ticked: Option<Instant>,
+    index: BTreeMap<ProcessorName, usize>,
+}
+
+impl StatusBoard {
+    /// An empty board at the program's start.
+    #[must_use]
+    pub fn new(plan: Plan, started_at: Timestamp) -> Self {
+        let processors: Vec<_> = plan
+            .processors
+            .iter()
+            .cloned()
+            .map(ProcessorStatus::new)
+            .collect();
+        let index = processors
+            .iter()
+            .enumerate()
+            .map(|(index, status)| (status.spec.name.clone(), index))
+            .collect();
+        let status = Status {
+            plan,
+            phase: Phase::default(),
+            started_at,
+            uptime: Duration::ZERO,
+            since_tick: None,
+            cycles: 0,
+            last_cycle: None,
+            total_duration: Duration::ZERO,
+            next_start: None,
+            processors,
+        };
+        Self {
+            inner: Mutex::new(Inner {
+                status,
+                started: Instant::now(),
+                ticked: None,
+                index,
+            }),
+        }
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn snapshot(&self) -> Status {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = inner.status.clone();
+        status.uptime = inner.started.elapsed();
+        status.since_tick = inner.ticked.map(|ticked| ticked.elapsed());
+        status
+    }
+}
+
+impl Inner {
+    fn processor(&mut self, name: &ProcessorName) -> Option<&mut ProcessorStatus> {
+        self.status.processors.get_mut(*self.index.get(name)?)
+    }
+}
+
+impl Observer for StatusBoard {
+    fn observe(&self, event: &Event) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::LoopTicked { .. } => {
+                inner.ticked = Some(Instant::now());
+                if inner.status.phase == Phase::Starting {
+                    inner.status.phase = Phase::Running;
+                }
+            }
+            Event::StartPlanned { at, .. } => inner.status.next_start = Some(*at),
+            Event::CycleStarted(_) => inner.status.next_start = None,
+            Event::RunStarted(start) => {
+                if let Some(processor) = inner.processor(&start.spec.name) {
+                    processor.in_flight.push(Arc::clone(start));
+                }
+            }
+            Event::RunFinished(run) => {
+                if let Some(processor) = inner.processor(&run.start.spec.name) {
+                    processor.take(run);
+                }
+            }
+            Event::CycleFinished(cycle) => {
+                inner.status.cycles += 1;
+                inner.status.total_duration += cycle.duration;
+                inner.status.last_cycle = Some(Arc::clone(cycle));
+            }
+            Event::ShutdownStarted { .. } | Event::ShutdownForced { .. } => {
+                inner.status.phase = Phase::Stopping;
+                inner.status.next_start = None;
+            }
+            Event::Started(_) | Event::RunOutput { .. } => {}
+        }
+    }
+}

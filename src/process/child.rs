@@ -1,0 +1,392 @@
+//! One process from its start to its end: time limit, stop ladder, output. Refuses to know outcomes and retries.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::unistd::pipe2;
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::capture::Captured;
+use super::link::{Spawner, Ticket};
+use super::protocol::{End, Report, Start, Step};
+use crate::domain::{Clock, Stream, Usage};
+
+/// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How long the spawner may take to report an end after SIGKILL: a process may hang in the kernel.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The mark of the run in the environment of its descendants.
+    pub run_id: String,
+    /// A path, or a name that is searched in PATH.
+    pub program: String,
+    /// Arguments with the shown name of the program in front.
+    pub arguments: Vec<String>,
+    /// Whether the child starts from an empty environment.
+    pub clear_environment: bool,
+    /// Inherited variables that it does not get.
+    pub removed: Vec<String>,
+    /// Variables that it gets.
+    pub set: Vec<(String, String)>,
+    /// Its working directory.
+    pub directory: PathBuf,
+}
+
+/// How long a process may take and how much of its output is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Time before SIGTERM.
+    pub timeout: Duration,
+    /// Time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// Bytes kept at either end of each stream.
+    pub output: usize,
+}
+
+/// How a run is asked to stop early.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// SIGTERM now, SIGKILL after the grace period.
+    pub requested: CancellationToken,
+    /// SIGKILL now.
+    pub forced: CancellationToken,
+}
+
+/// Why a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By this signal, which was not ours.
+    Signaled(i32),
+    /// Its time was over and we ended it.
+    TimedOut,
+    /// We were asked to stop and ended it.
+    Stopped,
+    /// The spawner ended before it said how.
+    Lost,
+}
+
+/// A process that has ended, and of whose run nothing is left.
+#[derive(Debug)]
+pub struct Finished {
+    /// Why it ended.
+    pub ending: Ending,
+    /// Exit code, or 128+n for signal n.
+    pub exit_code: Option<i32>,
+    /// What it used.
+    pub usage: Usage,
+    /// Start to end.
+    pub duration: Duration,
+    /// Descendants that outlived it and were killed.
+    pub escaped: u32,
+    /// Whether SIGKILL was needed after SIGTERM.
+    pub escalated: bool,
+    /// Standard output.
+    pub stdout: Captured,
+    /// Standard error.
+    pub stderr: Captured,
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The program, its directory or its pipes.
+    #[error("não foi possível iniciar {program:?}: {reason}")]
+    Program {
+        /// As configured.
+        program: String,
+        /// What was wrong, for people.
+        reason: String,
+    },
+    /// Our own side.
+    #[error("o processo que inicia os outros não responde: {0}")]
+    Spawner(#[from] io::Error),
+}
+
+/// A started process.
+pub struct Child {
+    ticket: Ticket,
+    /// Its process id, which is also that of its group and session.
+    pub pid: i32,
+    started: Instant,
+    stdout: Receiver,
+    stderr: Receiver,
+}
+
+impl Child {
+    /// Starts `command` and returns once the program is being executed.
+    pub async fn start(spawner: &Spawner, command: &Command) -> Result<Self, StartError> {
+        let (stdout, stdout_of_child) = pipe()?;
+        let (stderr, stderr_of_child) = pipe()?;
+        let mut ticket = spawner
+            .start(request(command), [stdout_of_child, stderr_of_child])
+            .await?;
+        match ticket.reports.recv().await {
+            Some(Report::Started { pid, .. }) => Ok(Self {
+                ticket,
+                pid,
+                started: Instant::now(),
+                stdout,
+                stderr,
+            }),
+            Some(Report::Failed { step, errno, .. }) => Err(start_error(command, step, errno)),
+            Some(Report::Ended { .. }) | None => {
+                Err(io::Error::new(io::ErrorKind::BrokenPipe, "the spawner has ended").into())
+            }
+        }
+    }
+
+    /// Waits for the end, ending it when its time is over or `stop` asks for it.
+    ///
+    /// Returns only after the process was reaped and nothing of its run is left. `on_output` sees each chunk as it
+    /// is read. Dropping the future leaves the process to the spawner, which kills it when the orchestrator ends.
+    pub async fn wait(
+        mut self,
+        limits: &Limits,
+        stop: &Stop,
+        clock: &Clock,
+        mut on_output: impl FnMut(Stream, &[u8]),
+    ) -> Finished {
+        let mut output = Output::new(limits.output);
+        let mut ladder = Ladder::new(self.started + limits.timeout, limits.grace);
+        let end = loop {
+            tokio::select! {
+                biased;
+                report = self.ticket.reports.recv() => break end_of(report),
+                () = stop.forced.cancelled(), if !ladder.killed => ladder.kill(&self.ticket, Ending::Stopped).await,
+                () = stop.requested.cancelled(), if ladder.ending.is_none() => {
+                    ladder.terminate(&self.ticket, Ending::Stopped).await;
+                }
+                () = sleep_until(ladder.deadline) => {
+                    if !ladder.climb(&self.ticket).await { break None; }
+                }
+                ready = self.stdout.readable(), if output.stdout_open => {
+                    output.stdout_open = ready.is_ok() && output.read(&self.stdout, Stream::Stdout, clock, &mut on_output);
+                }
+                ready = self.stderr.readable(), if output.stderr_open => {
+                    output.stderr_open = ready.is_ok() && output.read(&self.stderr, Stream::Stderr, clock, &mut on_output);
+                }
+            }
+        };
+        let elapsed = end.map(|end| Duration::from_micros(end.elapsed_micros));
+        let duration = elapsed.unwrap_or_else(|| self.started.elapsed());
+        self.drain(&mut output, clock, &mut on_output).await;
+        finished(end, &ladder, duration, output)
+    }
+
+    /// Reads what is left in the pipes, until both are closed or [`DRAIN`] is over: an end of file may never come.
+    async fn drain(
+        &self,
+        output: &mut Output,
+        clock: &Clock,
+        on_output: &mut impl FnMut(Stream, &[u8]),
+    ) {
+        let deadline = Instant::now() + DRAIN;
+        while output.stdout_open || output.stderr_open {
+            tokio::select! {
+                biased;
+                ready = self.stdout.readable(), if output.stdout_open => {
+                    output.stdout_open = ready.is_ok() && output.read(&self.stdout, Stream::Stdout, clock, on_output);
+                }
+                ready = self.stderr.readable(), if output.stderr_open => {
+                    output.stderr_open = ready.is_ok() && output.read(&self.stderr, Stream::Stderr, clock, on_output);
+                }
+                () = sleep_until(deadline) => break,
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+    }
+}
+
+/// What both streams have given so far.
+struct Output {
+    stdout: Captured,
+    stderr: Captured,
+    stdout_open: bool,
+    stderr_open: bool,
+    buffer: Vec<u8>,
+}
+
+impl Output {
+    fn new(limit: usize) -> Self {
+        Self {
+            stdout: Captured::new(Stream::Stdout, limit),
+            stderr: Captured::new(Stream::Stderr, limit),
+            stdout_open: true,
+            stderr_open: true,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Takes one chunk; false at the end of the stream.
+    fn read(
+        &mut self,
+        pipe: &Receiver,
+        stream: Stream,
+        clock: &Clock,
+        on_output: &mut impl FnMut(Stream, &[u8]),
+    ) -> bool {
+        self.buffer.resize(CHUNK, 0);
+        match pipe.try_read(&mut self.buffer) {
+            Ok(0) => false,
+            Ok(count) => {
+                let chunk = self.buffer.get(..count).unwrap_or_default();
+                let captured = match stream {
+                    Stream::Stdout => &mut self.stdout,
+                    Stream::Stderr => &mut self.stderr,
+                };
+                captured.push(chunk, clock.now());
+                on_output(stream, chunk);
+                true
+            }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Where a run stands between its time limit and SIGKILL.
+struct Ladder {
+    /// When the next step is due.
+    deadline: Instant,
+    grace: Duration,
+    /// Why we are ending it; none while it may run.
+    ending: Option<Ending>,
+    killed: bool,
+    escalated: bool,
+}
+
+impl Ladder {
+    fn new(deadline: Instant, grace: Duration) -> Self {
+        Self {
+            deadline,
+            grace,
+            ending: None,
+            killed: false,
+            escalated: false,
+        }
+    }
+
+    async fn terminate(&mut self, ticket: &Ticket, ending: Ending) {
+        self.ending = Some(ending);
+        self.deadline = Instant::now() + self.grace;
+        self.signal(ticket, Signal::SIGTERM).await;
+    }
+
+    async fn kill(&mut self, ticket: &Ticket, ending: Ending) {
+        self.ending.get_or_insert(ending);
+        self.killed = true;
+        self.deadline = Instant::now() + KILL_PATIENCE;
+        self.signal(ticket, Signal::SIGKILL).await;
+    }
+
+    /// The deadline has come: the next step. False when there is none left.
+    async fn climb(&mut self, ticket: &Ticket) -> bool {
+        match self.ending {
+            None => self.terminate(ticket, Ending::TimedOut).await,
+            Some(ending) if !self.killed => {
+                self.escalated = true;
+                self.kill(ticket, ending).await;
+            }
+            Some(_) => return false,
+        }
+        true
+    }
+
+    async fn signal(&self, ticket: &Ticket, signal: Signal) {
+        if let Err(error) = ticket.signal(signal).await {
+            // The end of the spawner, which this is, also ends the run's reports.
+            tracing::debug!(%error, %signal, "the signal could not be passed on");
+        }
+    }
+}
+
+fn end_of(report: Option<Report>) -> Option<End> {
+    match report {
+        Some(Report::Ended { end, .. }) => Some(end),
+        Some(Report::Started { .. } | Report::Failed { .. }) | None => None,
+    }
+}
+
+fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Output) -> Finished {
+    let ending = match (ladder.ending, end) {
+        (_, None) => Ending::Lost,
+        (Some(ending), Some(_)) => ending,
+        (
+            None,
+            Some(End {
+                signal: Some(signal),
+                ..
+            }),
+        ) => Ending::Signaled(signal),
+        (None, Some(End { code, .. })) => Ending::Exited(code.unwrap_or_default()),
+    };
+    let usage = end.map_or_else(Usage::default, |end| Usage {
+        cpu_user: Duration::from_micros(end.user_micros),
+        cpu_system: Duration::from_micros(end.system_micros),
+        max_rss_bytes: end.max_rss_kib * 1024,
+    });
+    Finished {
+        ending,
+        exit_code: end.and_then(|end| end.code.or(end.signal.map(|signal| 128 + signal))),
+        usage,
+        duration,
+        escaped: end.map_or(0, |end| end.escaped),
+        escalated: ladder.escalated,
+        stdout: output.stdout,
+        stderr: output.stderr,
+    }
+}
+
+/// A pipe of which we read one end and the child gets the other.
+fn pipe() -> io::Result<(Receiver, OwnedFd)> {
+    let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+    Ok((Receiver::from_owned_fd(read)?, write))
+}
+
+fn request(command: &Command) -> Start {
+    Start {
+        id: 0,
+        run_id: command.run_id.clone(),
+        program: command.program.clone(),
+        arguments: command.arguments.clone(),
+        clear_environment: command.clear_environment,
+        removed: command.removed.clone(),
+        set: command.set.clone(),
+        directory: command.directory.to_string_lossy().into_owned(),
+    }
+}
+
+fn start_error(command: &Command, step: Step, errno: i32) -> StartError {
+    let system = io::Error::from_raw_os_error(errno);
+    let reason = match (step, errno) {
+        (Step::Exec, libc::ENOENT) => "programa não encontrado".to_owned(),
+        (Step::Exec, libc::EACCES) => "sem permissão para executar".to_owned(),
+        (Step::Exec, libc::ENOEXEC) => {
+            "não é um programa executável (falta a linha #! ou o formato é outro)".to_owned()
+        }
+        (Step::Exec, libc::EINVAL) => "o comando ou o ambiente contém um byte nulo".to_owned(),
+        (Step::Directory, _) => format!(
+            "diretório {} inacessível: {system}",
+            command.directory.display()
+        ),
+        (Step::Exec | Step::Fork | Step::Output, _) => system.to_string(),
+    };
+    StartError::Program {
+        program: command.program.clone(),
+        reason,
+    }
+}

@@ -1,0 +1,208 @@
+//! The orchestrator's end of the conversation with its spawner. Refuses to know what a run is for.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::{ForkResult, Pid};
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{self, Report, Request, Start};
+use super::spawner::SpawnerProcess;
+use super::sys;
+
+/// A spawner that was launched and that nobody talks to yet.
+#[derive(Debug)]
+pub struct SpawnerLink {
+    socket: StdUnixStream,
+    process: Pid,
+}
+
+/// Forks the spawner. Must be called before any thread exists.
+///
+/// In the spawner itself this never returns: the process ends when its work is done.
+pub fn launch() -> io::Result<SpawnerLink> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    match sys::fork()? {
+        ForkResult::Parent { child } => Ok(SpawnerLink {
+            socket: ours,
+            process: child,
+        }),
+        ForkResult::Child => {
+            drop(ours);
+            let served = SpawnerProcess::new(theirs).map(SpawnerProcess::serve);
+            sys::exit_now(i32::from(served.is_err()))
+        }
+    }
+}
+
+/// A running spawner. Clones talk to the same one; when the last is dropped, it kills what still runs and ends.
+#[derive(Clone)]
+pub struct Spawner(Arc<Inner>);
+
+struct Inner {
+    socket: Arc<UnixStreamWriter>,
+    listeners: Arc<Listeners>,
+    next_id: AtomicU64,
+    gone: CancellationToken,
+    process: Pid,
+}
+
+type UnixStreamWriter = AsyncMutex<tokio::net::unix::OwnedWriteHalf>;
+type Listeners = Mutex<HashMap<u64, mpsc::UnboundedSender<Report>>>;
+
+/// One started program, as the spawner speaks of it. Dropped, nobody listens any more.
+pub(super) struct Ticket {
+    pub(super) id: u64,
+    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    inner: Arc<Inner>,
+}
+
+impl Spawner {
+    /// Begins to talk to `link`. Must be called within a tokio runtime.
+    pub fn attach(link: SpawnerLink) -> io::Result<Self> {
+        link.socket.set_nonblocking(true)?;
+        let (reader, writer) = UnixStream::from_std(link.socket)?.into_split();
+        let listeners = Arc::new(Listeners::default());
+        let gone = CancellationToken::new();
+        tokio::spawn(listen(reader, Arc::clone(&listeners), gone.clone()));
+        Ok(Self(Arc::new(Inner {
+            socket: Arc::new(AsyncMutex::new(writer)),
+            listeners,
+            next_id: AtomicU64::new(1),
+            gone,
+            process: link.process,
+        })))
+    }
+
+    /// Cancelled when the spawner has ended before us: nothing can be started any more.
+    #[must_use]
+    pub fn gone(&self) -> &CancellationToken {
+        &self.0.gone
+    }
+
+    /// Closes the conversation and waits until the spawner, and so every process of every run, is gone.
+    pub async fn close(self) {
+        let process = self.0.process;
+        let socket = Arc::clone(&self.0.socket);
+        // Shutting the writing side down is what the spawner takes for our end, whoever else holds a clone.
+        drop(tokio::io::AsyncWriteExt::shutdown(&mut *socket.lock().await).await);
+        self.0.gone.cancelled().await;
+        let reaped =
+            tokio::task::spawn_blocking(move || nix::sys::wait::waitpid(process, None)).await;
+        if let Ok(Err(error)) = reaped {
+            tracing::debug!(%error, "the spawner was reaped by somebody else");
+        }
+    }
+
+    pub(super) async fn start(
+        &self,
+        mut start: Start,
+        streams: [OwnedFd; 2],
+    ) -> io::Result<Ticket> {
+        let inner = Arc::clone(&self.0);
+        start.id = inner.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, reports) = mpsc::unbounded_channel();
+        let ticket = Ticket {
+            id: start.id,
+            reports,
+            inner: Arc::clone(&inner),
+        };
+        lock(&inner.listeners).insert(start.id, sender);
+        let frame = protocol::frame(&Request::Start(start))?;
+        inner.send(&frame, &streams).await?;
+        if inner.gone.is_cancelled() {
+            return Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the spawner has ended",
+            ));
+        }
+        Ok(ticket)
+    }
+}
+
+impl Ticket {
+    /// Asks for a signal to the run's group.
+    pub(super) async fn signal(&self, signal: nix::sys::signal::Signal) -> io::Result<()> {
+        let frame = protocol::frame(&Request::Signal {
+            id: self.id,
+            signal: signal as i32,
+        })?;
+        self.inner.send(&frame, &[]).await
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        lock(&self.inner.listeners).remove(&self.id);
+    }
+}
+
+impl Inner {
+    /// Writes a frame, with descriptors beside its first byte. Frames never mix.
+    async fn send(&self, frame: &[u8], streams: &[OwnedFd]) -> io::Result<()> {
+        let writer = self.socket.lock().await;
+        let socket: &UnixStream = writer.as_ref();
+        let descriptors: Vec<_> = streams.iter().map(AsRawFd::as_raw_fd).collect();
+        let mut sent = 0;
+        while let Some(rest) = frame.get(sent..).filter(|rest| !rest.is_empty()) {
+            let rights = [ControlMessage::ScmRights(&descriptors)];
+            let control: &[_] = if sent == 0 && !descriptors.is_empty() {
+                &rights
+            } else {
+                &[]
+            };
+            socket.writable().await?;
+            let write = || {
+                let buffers = [io::IoSlice::new(rest)];
+                Ok(sendmsg::<()>(
+                    socket.as_raw_fd(),
+                    &buffers,
+                    control,
+                    MsgFlags::MSG_NOSIGNAL,
+                    None,
+                )?)
+            };
+            match socket.try_io(Interest::WRITABLE, write) {
+                Ok(bytes) => sent += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hands every report to who waits for it, until the spawner ends. Then every listener sees the end of its reports.
+async fn listen(mut reader: OwnedReadHalf, listeners: Arc<Listeners>, gone: CancellationToken) {
+    while let Ok(report) = read_report(&mut reader).await {
+        let (Report::Started { id, .. } | Report::Failed { id, .. } | Report::Ended { id, .. }) =
+            report;
+        if let Some(listener) = lock(&listeners).get(&id) {
+            // The run's future may have been dropped meanwhile.
+            drop(listener.send(report));
+        }
+    }
+    gone.cancel();
+    lock(&listeners).clear();
+}
+
+async fn read_report(reader: &mut OwnedReadHalf) -> io::Result<Report> {
+    let mut header = [0; 4];
+    reader.read_exact(&mut header).await?;
+    let mut body = vec![0; protocol::body_length(header)?];
+    reader.read_exact(&mut body).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

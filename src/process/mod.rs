@@ -1,0 +1,23 @@
+//! Runs one operating-system process to its end. The only module that spawns; knows nothing of cycles and schedules.
+//!
+//! # Theory of operation
+//!
+//! Before any thread exists, [`launch`] forks a small single-threaded *spawner*. It is the subreaper of everything that
+//! it starts, so a descendant that leaves its group, its session and its parent still comes back to it. The orchestrator
+//! asks it over a socket ([`protocol`]) to start a program or to signal a run's group, and is told how each one ended,
+//! after nothing of the run is left. When that socket closes, because the orchestrator ended in whatever way, the
+//! spawner kills all that it ever started and ends. Starting is vfork-like, so its cost does not grow with our memory.
+
+mod capture;
+mod child;
+mod image;
+mod link;
+mod orphans;
+mod protocol;
+mod spawner;
+mod sys;
+
+pub use capture::{Captured, LineCutter};
+pub use child::{Child, Command, Ending, Finished, Limits, StartError, Stop};
+pub use link::{Spawner, SpawnerLink, launch};
+pub use sys::set_process_name;

@@ -1,0 +1,131 @@
+//! Finds processes in /proc. Refuses to decide whose they are.
+//!
+//! A descendant that outlives its leader is always below a child that the spawner adopted, so it is enough to look for
+//! children of the spawner, again and again until there is none.
+
+use std::fs;
+
+use nix::unistd::Pid;
+
+use crate::domain::contract::RUN_ID;
+
+/// At most this much of a process's environment is read, bytes.
+const MAX_ENVIRONMENT: u64 = 4 << 20;
+
+/// What `/proc/PID/stat` says of a process (proc(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) parent: Pid,
+    pub(super) group: Pid,
+    pub(super) session: Pid,
+    pub(super) is_zombie: bool,
+}
+
+/// Which pids to look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope {
+    /// Those given out after this one; all, when they have begun anew since.
+    Above(Pid),
+    /// All.
+    All,
+}
+
+/// Every process in `scope`.
+pub(super) fn find(scope: Scope) -> Vec<Process> {
+    if let Scope::Above(first) = scope
+        && let Some(last) = last_pid()
+        && last >= first.as_raw()
+    {
+        return (first.as_raw()..=last)
+            .filter_map(|pid| read(Pid::from_raw(pid)))
+            .collect();
+    }
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| read(Pid::from_raw(pid))).collect()
+}
+
+/// The process of this pid; `None` when there is none.
+pub(super) fn read(pid: Pid) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(pid, &String::from_utf8_lossy(&stat))
+}
+
+/// The name in parentheses may itself hold parentheses and blanks, so the fields count from the last one.
+fn parse_stat(pid: Pid, stat: &str) -> Option<Process> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let is_zombie = matches!(fields.next()?, "Z" | "X");
+    let mut number = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
+    Some(Process {
+        pid,
+        parent: number()?,
+        group: number()?,
+        session: number()?,
+        is_zombie,
+    })
+}
+
+/// The pid that the kernel gave out last: the last field of `/proc/loadavg` (proc(5)).
+fn last_pid() -> Option<i32> {
+    fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .last()?
+        .parse()
+        .ok()
+}
+
+/// The run that a process's environment names.
+pub(super) fn run_id(pid: Pid) -> Option<Vec<u8>> {
+    use std::io::Read as _;
+    let mut environment = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
+    file.take(MAX_ENVIRONMENT)
+        .read_to_end(&mut environment)
+        .ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|variable| {
+        variable
+            .strip_prefix(RUN_ID.as_bytes())?
+            .strip_prefix(b"=")
+            .map(<[u8]>::to_vec)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_blanks_does_not_shift_the_fields() {
+        let stat = "42 (a) b) ( c) S 7 8 9 0 -1";
+        let process = parse_stat(Pid::from_raw(42), stat).expect("a process");
+        assert_eq!(
+            (
+                process.parent.as_raw(),
+                process.group.as_raw(),
+                process.session.as_raw()
+            ),
+            (7, 8, 9)
+        );
+        assert!(!process.is_zombie);
+        assert_eq!(parse_stat(Pid::from_raw(1), "nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_is_among_all_processes() {
+        let own = Pid::this();
+        assert!(find(Scope::All).iter().any(|process| process.pid == own));
+        assert!(
+            find(Scope::Above(own))
+                .iter()
+                .any(|process| process.pid == own)
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! What the orchestrator and its spawner say to each other: frames of a length (u32, little endian) and JSON.
+//! Refuses to know what is done with a message. The two write ends of a run's pipes travel beside its `Start`.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The largest frame: the kernel's own limit for arguments and environment is near 2 MiB.
+const MAX_FRAME: usize = 8 << 20;
+
+/// Orchestrator to spawner.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// Start a program.
+    Start(Start),
+    /// Signal the group of a run.
+    Signal { id: u64, signal: i32 },
+}
+
+/// A program to start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Start {
+    /// Chosen by the orchestrator; every report about the run carries it.
+    pub(super) id: u64,
+    /// The mark of the run in its descendants' environments.
+    pub(super) run_id: String,
+    /// A path, or a name that is searched in the child's PATH.
+    pub(super) program: String,
+    /// The arguments, with the name of the program as the child sees it in front.
+    pub(super) arguments: Vec<String>,
+    /// Whether the child starts from an empty environment.
+    pub(super) clear_environment: bool,
+    /// Variables that are taken out.
+    pub(super) removed: Vec<String>,
+    /// Variables that are set.
+    pub(super) set: Vec<(String, String)>,
+    /// The working directory.
+    pub(super) directory: String,
+}
+
+/// Spawner to orchestrator.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The program runs.
+    Started { id: u64, pid: i32 },
+    /// It could not be started.
+    Failed { id: u64, step: Step, errno: i32 },
+    /// It ended, and nothing of its run is left.
+    Ended { id: u64, end: End },
+}
+
+/// The step at which a start failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// Making the process.
+    Fork,
+    /// Entering its working directory.
+    Directory,
+    /// Connecting its output.
+    Output,
+    /// Executing the program.
+    Exec,
+}
+
+/// How a process ended and what it used.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct End {
+    /// The exit code, when it exited.
+    pub(super) code: Option<i32>,
+    /// The signal, when one ended it.
+    pub(super) signal: Option<i32>,
+    /// CPU time in user mode, microseconds.
+    pub(super) user_micros: u64,
+    /// CPU time in the kernel, microseconds.
+    pub(super) system_micros: u64,
+    /// Peak resident memory, KiB.
+    pub(super) max_rss_kib: u64,
+    /// Start to end, microseconds, as the spawner saw it.
+    pub(super) elapsed_micros: u64,
+    /// Processes that outlived the leader and were killed.
+    pub(super) escaped: u32,
+}
+
+/// A message as one frame.
+pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message)?;
+    let length = u32::try_from(bytes.len() - 4)
+        .ok()
+        .filter(|length| *length as usize <= MAX_FRAME);
+    let Some(length) = length else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "command and environment are too large",
+        ));
+    };
+    if let Some(header) = bytes.first_chunk_mut() {
+        *header = length.to_le_bytes();
+    }
+    Ok(bytes)
+}
+
+/// Reads a frame's length, then its message.
+pub(super) fn read_body<T: DeserializeOwned>(
+    header: [u8; 4],
+    source: &mut impl Read,
+) -> io::Result<T> {
+    let mut body = vec![0; body_length(header)?];
+    source.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// The length that a header announces.
+pub(super) fn body_length(header: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(header) as usize;
+    if length > MAX_FRAME {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame too long"));
+    }
+    Ok(length)
+}
+
+/// Writes one message.
+pub(super) fn write(message: &impl Serialize, sink: &mut impl Write) -> io::Result<()> {
+    sink.write_all(&frame(message)?)
+}

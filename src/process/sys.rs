@@ -1,0 +1,203 @@
+//! The unsafe room: starting a process the vfork way, forking the spawner, reaping with resource usage.
+//! Refuses to decide anything; each call does one thing, and every unsafe block says why it is sound.
+
+#![expect(
+    unsafe_code,
+    reason = "the one module that talks to the kernel where no safe wrapper exists"
+)]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+
+use nix::unistd::{ForkResult, Pid};
+
+use super::protocol::{End, Step};
+
+/// Stack of a child between clone and exec; it only makes system calls.
+const CHILD_STACK: usize = 64 * 1024;
+
+/// Everything that a child needs, prepared before it exists, so that it allocates nothing.
+pub(super) struct Image {
+    /// Paths to try in order, as `execvpe` would.
+    pub(super) programs: Vec<CString>,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
+    pub(super) directory: CString,
+    pub(super) stdin: RawFd,
+    pub(super) stdout: RawFd,
+    pub(super) stderr: RawFd,
+}
+
+/// What parent and child share while the parent is suspended.
+struct Shared<'a> {
+    programs: &'a [CString],
+    directory: &'a CStr,
+    arguments: *const *const libc::c_char,
+    environment: *const *const libc::c_char,
+    streams: [RawFd; 3],
+    failure: Option<(Step, i32)>,
+}
+
+/// Starts `image` in a session and group of its own, and returns its pid once it has executed the program.
+///
+/// All signals must be blocked in the caller, which must have one thread only.
+pub(super) fn start(image: &Image) -> Result<Pid, (Step, i32)> {
+    let arguments = pointers(&image.arguments);
+    let environment = pointers(&image.environment);
+    let mut shared = Shared {
+        programs: &image.programs,
+        directory: &image.directory,
+        arguments: arguments.as_ptr(),
+        environment: environment.as_ptr(),
+        streams: [image.stdin, image.stdout, image.stderr],
+        failure: None,
+    };
+    let mut stack = vec![0_u8; CHILD_STACK];
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: CLONE_VFORK suspends this only thread until the child has executed or exited, so `shared` and `stack`
+    // outlive the child's use of them and nobody writes them meanwhile. The stack grows down from an aligned top.
+    // All signals are blocked, so no handler runs in the child on shared memory.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(CHILD_STACK);
+        let top = top.sub(top as usize % 16);
+        libc::clone(
+            child_main,
+            top.cast(),
+            flags,
+            ptr::from_mut(&mut shared).cast(),
+        )
+    };
+    if pid < 0 {
+        return Err((Step::Fork, last_errno()));
+    }
+    let pid = Pid::from_raw(pid);
+    if let Some(failure) = shared.failure {
+        // The child ended by itself before it was anybody's run.
+        nix::sys::wait::waitpid(pid, None).ok();
+        return Err(failure);
+    }
+    Ok(pid)
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts
+        .iter()
+        .map(|text| text.as_ptr())
+        .chain([ptr::null()])
+        .collect()
+}
+
+/// The child's life between clone and exec: system calls only, on prepared memory.
+extern "C" fn child_main(shared: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `start` passes a pointer to its own `Shared`, and is suspended until this process executes or exits.
+    let shared = unsafe { &mut *shared.cast::<Shared<'_>>() };
+    shared.failure = Some(prepare_and_execute(shared));
+    // SAFETY: `_exit` ends only this process and runs nothing of the parent's.
+    unsafe { libc::_exit(127) }
+}
+
+/// Returns only when something failed.
+fn prepare_and_execute(shared: &Shared<'_>) -> (Step, i32) {
+    // SAFETY: each of these is an async-signal-safe system call on this process alone; pointers come from `Shared`.
+    unsafe {
+        libc::setsid();
+        // The spawner's death kills its children even if it had no time to do so itself.
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        for (target, source) in (0..).zip(shared.streams) {
+            if libc::dup2(source, target) < 0 {
+                return (Step::Output, last_errno());
+            }
+        }
+        // Descriptors that we were started with are nobody's but ours; a kernel before 5.11 does not know this call.
+        libc::syscall(
+            libc::SYS_close_range,
+            3_u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        );
+        if libc::chdir(shared.directory.as_ptr()) < 0 {
+            return (Step::Directory, last_errno());
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        let mut errno = libc::ENOENT;
+        for program in shared.programs {
+            libc::execve(program.as_ptr(), shared.arguments, shared.environment);
+            errno = worst_exec_error(errno, last_errno());
+        }
+        (Step::Exec, errno)
+    }
+}
+
+/// As `execvpe` reports: a program that exists and cannot be executed says more than one that is not there.
+fn worst_exec_error(before: i32, now: i32) -> i32 {
+    if matches!(now, libc::ENOENT | libc::ENOTDIR) {
+        before
+    } else {
+        now
+    }
+}
+
+fn last_errno() -> i32 {
+    io::Error::last_os_error()
+        .raw_os_error()
+        .unwrap_or_default()
+}
+
+/// Forks this process. Must be called while it has one thread.
+pub(super) fn fork() -> nix::Result<ForkResult> {
+    // SAFETY: called before any other thread exists, so the child may use everything that the parent could.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Ends this process without running anything that the process it was forked from had registered.
+pub(super) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` only ends the calling process.
+    unsafe { libc::_exit(code) }
+}
+
+/// Reaps `pid`, which has exited, and tells how it ended.
+pub(super) fn reap(pid: Pid) -> io::Result<End> {
+    let mut status = 0;
+    // SAFETY: an all-zero `rusage` is a valid value of that plain C struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live locals of the types that wait4 writes.
+    let reaped =
+        unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::WNOHANG, &raw mut usage) };
+    if reaped != pid.as_raw() {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(End {
+        code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        user_micros: micros(usage.ru_utime),
+        system_micros: micros(usage.ru_stime),
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or_default(),
+        elapsed_micros: 0,
+        escaped: 0,
+    })
+}
+
+fn micros(time: libc::timeval) -> u64 {
+    u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).unwrap_or_default()
+}
+
+/// Takes ownership of a descriptor that the kernel has just handed over with a message.
+pub(super) fn own(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the kernel made this descriptor for us while receiving; nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// Sets the name that `ps` and `/proc/PID/comm` show; the kernel keeps 15 bytes.
+pub fn set_process_name(name: &CStr) {
+    // SAFETY: PR_SET_NAME reads a C string and keeps no pointer.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, name.as_ptr());
+    }
+}

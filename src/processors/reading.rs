@@ -1,0 +1,102 @@
+//! Reading one document of the store within its own budget of time. Knows nothing of what the document is for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use super::context::Context;
+use crate::docx::{self, Document, ReadError};
+use crate::domain::Clock;
+use crate::records::{FileId, RecordsError};
+
+/// Why one document came to no result.
+#[derive(Debug, Error)]
+pub(super) enum DocumentError {
+    /// The run was asked to end.
+    #[error("a execução foi interrompida")]
+    Stopped,
+    /// The document took too long.
+    #[error("o documento passou do seu tempo de {seconds} s")]
+    TooSlow { seconds: u64 },
+    /// The document cannot be read.
+    #[error("{role}: {source}")]
+    Unreadable {
+        role: &'static str,
+        source: ReadError,
+    },
+    /// The record lacks something.
+    #[error("{0}")]
+    Incomplete(String),
+    /// The store failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+/// The time that one document has.
+pub(super) struct Budget {
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    end: Timestamp,
+    seconds: u64,
+}
+
+impl Budget {
+    /// A budget that begins now.
+    pub(super) fn start(context: &Context) -> Self {
+        let length =
+            SignedDuration::try_from(context.document_budget).unwrap_or(SignedDuration::MAX);
+        let end = context
+            .clock
+            .now()
+            .checked_add(length)
+            .unwrap_or(Timestamp::MAX);
+        let (clock, stop) = (context.clock.clone(), Arc::clone(&context.stop));
+        Self {
+            clock,
+            stop,
+            end,
+            seconds: context.document_budget.as_secs(),
+        }
+    }
+
+    /// Whether work on the document must end.
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.clock.now() > self.end
+    }
+
+    /// An error if work on the document must end; asked between the stages.
+    pub(super) fn check(&self) -> Result<(), DocumentError> {
+        if self.is_over() {
+            Err(self.exceeded())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Why work on the document ended.
+    fn exceeded(&self) -> DocumentError {
+        if self.stop.load(Ordering::Relaxed) {
+            return DocumentError::Stopped;
+        }
+        DocumentError::TooSlow {
+            seconds: self.seconds,
+        }
+    }
+}
+
+/// Reads a document of the store; `role` names it in errors.
+pub(super) fn read(
+    context: &mut Context,
+    budget: &Budget,
+    file: &FileId,
+    role: &'static str,
+) -> Result<Document, DocumentError> {
+    let bytes = context.records.read_file(file, context.limits.file_bytes)?;
+    match docx::read_until(&bytes, &context.limits, &|| budget.is_over()) {
+        Ok(document) => budget.check().map(|()| document),
+        Err(ReadError::Cancelled) => Err(budget.exceeded()),
+        Err(source) => Err(DocumentError::Unreadable { role, source }),
+    }
+}

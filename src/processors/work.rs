@@ -1,0 +1,174 @@
+//! The loop that both processors share: claim a record, work on it, give it back or close it. Knows no document.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use super::context::{Context, ProcessorError, Report};
+use super::reading::DocumentError;
+use crate::records::{Claim, ClaimResult, Collection, RecordId, RecordsError, RecordsErrorKind};
+
+/// Where a run speaks: facts and the summary to `out`, warnings and errors to `err`.
+pub(super) struct Voice<'a> {
+    pub(super) out: &'a mut dyn Write,
+    pub(super) err: &'a mut dyn Write,
+}
+
+impl Voice<'_> {
+    /// A fact. A reader that is gone must not undo the work, so a failed write is no error.
+    pub(super) fn say(&mut self, line: impl Display) {
+        drop(writeln!(self.out, "{line}"));
+    }
+
+    /// A warning or an error, with the same indulgence.
+    pub(super) fn warn(&mut self, line: impl Display) {
+        drop(writeln!(self.err, "{line}"));
+    }
+}
+
+/// What one document gave.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) results: usize,
+    pub(super) warnings: usize,
+    pub(super) report: Option<String>,
+}
+
+/// A record that waits, as the loop needs to know it.
+pub(super) trait Waiting {
+    /// Its id.
+    fn id(&self) -> &RecordId;
+    /// Its name for people.
+    fn label(&self) -> String;
+}
+
+/// Works on each record in turn. The `claim` that `process` gets is `None` in a dry run: it must store nothing then.
+pub(super) fn each<T: Waiting>(
+    context: &mut Context,
+    voice: &mut Voice<'_>,
+    (collection, records): (Collection, &[T]),
+    mut process: impl FnMut(
+        &mut Context,
+        &mut Voice<'_>,
+        &T,
+        Option<&Claim>,
+    ) -> Result<Done, DocumentError>,
+) -> Result<Report, ProcessorError> {
+    let mut report = Report::default();
+    for record in records {
+        if context.is_stopped() {
+            report.interrupted = true;
+            break;
+        }
+        let claim = match take(context, collection, record.id())? {
+            Taking::Work(claim) => claim,
+            Taking::Leave => {
+                report.taken += 1;
+                continue;
+            }
+            Taking::Exhausted => {
+                voice.warn(format_args!(
+                    "erro: {}: tentativas esgotadas",
+                    record.label()
+                ));
+                report.failed += 1;
+                continue;
+            }
+        };
+        let result = process(context, voice, record, claim.as_ref());
+        let end = conclude(context, claim.as_ref(), result)?;
+        if tell(voice, &mut report, &record.label(), end) {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+enum Taking {
+    Work(Option<Claim>),
+    Leave,
+    Exhausted,
+}
+
+fn take(
+    context: &mut Context,
+    collection: Collection,
+    id: &RecordId,
+) -> Result<Taking, RecordsError> {
+    if context.dry_run {
+        return Ok(Taking::Work(None));
+    }
+    let now = context.clock.now();
+    Ok(match context.records.claim(collection, id, now)? {
+        ClaimResult::Ours(claim) => Taking::Work(Some(claim)),
+        ClaimResult::Taken => Taking::Leave,
+        ClaimResult::Exhausted => Taking::Exhausted,
+    })
+}
+
+/// How a record's turn ended.
+enum End {
+    Done(Done),
+    Failed(String),
+    Lost(String),
+    Stopped,
+}
+
+/// Closes the record, or gives it back. An error that is not the document's ends the run.
+fn conclude(
+    context: &mut Context,
+    claim: Option<&Claim>,
+    result: Result<Done, DocumentError>,
+) -> Result<End, ProcessorError> {
+    let now = context.clock.now();
+    let error = match result {
+        Ok(done) => return Ok(End::Done(done)),
+        Err(error) => error,
+    };
+    match error {
+        DocumentError::Stopped => {
+            if let Some(claim) = claim {
+                context.records.release(claim, now)?;
+            }
+            Ok(End::Stopped)
+        }
+        DocumentError::Records(error @ RecordsError::ClaimLost { .. }) => {
+            Ok(End::Lost(error.to_string()))
+        }
+        DocumentError::Records(error) if error.kind() != RecordsErrorKind::Record => {
+            // The store fails, so giving back may fail, too; the lease then brings the record back.
+            if let Some(claim) = claim {
+                drop(context.records.release(claim, now));
+            }
+            Err(error.into())
+        }
+        error => {
+            let reason = error.to_string();
+            if let Some(claim) = claim {
+                context.records.fail(claim, &reason, now)?;
+            }
+            Ok(End::Failed(reason))
+        }
+    }
+}
+
+/// Counts and tells; answers whether the run ends here.
+fn tell(voice: &mut Voice<'_>, report: &mut Report, label: &str, end: End) -> bool {
+    match end {
+        End::Done(done) => {
+            report.done += 1;
+            report.results += done.results;
+            report.warnings += done.warnings;
+            report.reports.extend(done.report);
+        }
+        End::Failed(reason) => {
+            report.failed += 1;
+            voice.warn(format_args!("erro: {label}: {reason}"));
+        }
+        End::Lost(reason) => {
+            report.taken += 1;
+            voice.warn(format_args!("aviso: {label}: {reason}"));
+        }
+        End::Stopped => report.interrupted = true,
+    }
+    report.interrupted
+}

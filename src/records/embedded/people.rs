@@ -1,0 +1,180 @@
+//! What people put in and decide: imports and statuses set by hand.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::super::error::RecordsError;
+use super::super::values::{
+    Listed, Mark, NewClause, NewContract, NewFile, NewModel, NewVersion, RecordId,
+};
+use super::super::vocabulary::{Collection, DECISIONS, State, Vocabulary};
+use super::files::FileStore;
+use super::{key, one, queue, stamp};
+
+/// The statuses that a person may set on a model.
+const MODEL_STATES: [State; 5] = [
+    State::Waiting,
+    State::Published,
+    State::Done,
+    State::Failed,
+    State::Draft,
+];
+/// The statuses that a person may set on a version.
+const VERSION_STATES: [State; 4] = [State::Waiting, State::Done, State::Failed, State::Draft];
+/// The media type of a .docx.
+const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+
+pub(super) fn import_model(
+    connection: &Connection,
+    files: &FileStore,
+    (vocabulary, model): (&Vocabulary, &NewModel),
+    now: Timestamp,
+) -> Result<RecordId, RecordsError> {
+    let original = store_file(connection, files, &model.original, now)?;
+    let tagged = store_file(connection, files, &model.tagged, now)?;
+    connection.execute(
+        "INSERT INTO modelo_contrato (status, nome, date_created, date_updated, arquivo_original, arquivo_com_tags)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+        params![vocabulary.trigger, model.name, stamp(now), original, tagged],
+    )?;
+    Ok(last_id(connection))
+}
+
+pub(super) fn import_contract(
+    connection: &Connection,
+    contract: &NewContract,
+) -> Result<RecordId, RecordsError> {
+    let model = existing(connection, Listed::Models, &contract.model)?;
+    connection.execute(
+        "INSERT INTO contrato (numero, titulo, modelo_contrato) VALUES (?1, ?2, ?3)",
+        params![contract.number, contract.title, model],
+    )?;
+    Ok(last_id(connection))
+}
+
+pub(super) fn import_version(
+    connection: &Connection,
+    files: &FileStore,
+    (vocabulary, version): (&Vocabulary, &NewVersion),
+    now: Timestamp,
+) -> Result<RecordId, RecordsError> {
+    let contract = existing(connection, Listed::Contracts, &version.contract)?;
+    let sql = "SELECT count(*) + 1 FROM versao WHERE contrato = ?1";
+    let next: i64 = connection.query_row(sql, [contract], |row| row.get(0))?;
+    let file = store_file(connection, files, &version.file, now)?;
+    let name = version.name.clone().unwrap_or_else(|| next.to_string());
+    connection.execute(
+        "INSERT INTO versao (status, versao, date_created, date_updated, contrato, arquivo)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+        params![vocabulary.trigger, name, stamp(now), contract, file],
+    )?;
+    Ok(last_id(connection))
+}
+
+pub(super) fn import_clause(
+    connection: &Connection,
+    clause: &NewClause,
+) -> Result<RecordId, RecordsError> {
+    let model = existing(connection, Listed::Models, &clause.model)?;
+    connection.execute(
+        "INSERT INTO clausula (numero, nome, conteudo, modelo_contrato) VALUES (?1, ?2, ?3, ?4)",
+        params![clause.number, clause.name, clause.content, model],
+    )?;
+    Ok(last_id(connection))
+}
+
+pub(super) fn mark(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    mark: &Mark,
+    now: Timestamp,
+) -> Result<(), RecordsError> {
+    let states: &[State] = match mark.listed {
+        Listed::Models => &MODEL_STATES,
+        Listed::Versions => &VERSION_STATES,
+        Listed::Modifications => return decide(connection, mark),
+        Listed::Contracts | Listed::Tags => return Err(unknown_status(mark, &[])),
+    };
+    let words: Vec<&str> = states
+        .iter()
+        .filter_map(|state| vocabulary.word(*state))
+        .collect();
+    let state = State::read(&mark.status);
+    let word = vocabulary.word(state).filter(|_| states.contains(&state));
+    let word = word.ok_or_else(|| unknown_status(mark, &words))?;
+    let id = existing(connection, mark.listed, &mark.id)?;
+    let collection = if mark.listed == Listed::Models {
+        Collection::Model
+    } else {
+        Collection::Version
+    };
+    let sql = format!(
+        "UPDATE {} SET status = ?1, date_updated = ?2 WHERE id = ?3",
+        collection.as_str()
+    );
+    connection.execute(&sql, params![word, stamp(now), id])?;
+    queue::forget(connection, collection, id)?;
+    if let (Collection::Version, Some(note)) = (collection, &mark.note) {
+        connection.execute(
+            "UPDATE versao SET observacao = ?1 WHERE id = ?2",
+            params![note, id],
+        )?;
+    }
+    Ok(())
+}
+
+fn decide(connection: &Connection, mark: &Mark) -> Result<(), RecordsError> {
+    let decision = mark.status.trim().to_lowercase();
+    if !DECISIONS.contains(&decision.as_str()) {
+        return Err(unknown_status(mark, &DECISIONS));
+    }
+    let id = existing(connection, mark.listed, &mark.id)?;
+    connection.execute(
+        "UPDATE modificacao SET status = ?1, nota_analista = coalesce(?2, nota_analista) WHERE id = ?3",
+        params![decision, mark.note, id],
+    )?;
+    Ok(())
+}
+
+fn unknown_status(mark: &Mark, allowed: &[&str]) -> RecordsError {
+    RecordsError::UnknownStatus {
+        collection: mark.listed.label(),
+        status: mark.status.clone(),
+        allowed: allowed.join(", "),
+    }
+}
+
+/// Gives a file a row and, under the row's id, a place on disk. If the transaction ends without commit, the next file
+/// of that id takes the place over.
+fn store_file(
+    connection: &Connection,
+    files: &FileStore,
+    file: &NewFile,
+    now: Timestamp,
+) -> Result<i64, RecordsError> {
+    let size = i64::try_from(file.bytes.len()).unwrap_or(i64::MAX);
+    connection.execute(
+        "INSERT INTO directus_files (filename_download, type, filesize, uploaded_on) VALUES (?1, ?2, ?3, ?4)",
+        params![file.name, DOCX, size, stamp(now)],
+    )?;
+    let id = connection.last_insert_rowid();
+    let name = FileStore::document_name(id);
+    files.write(&name, &file.bytes)?;
+    connection.execute(
+        "UPDATE directus_files SET filename_disk = ?1 WHERE id = ?2",
+        params![name, id],
+    )?;
+    Ok(id)
+}
+
+/// The key of a record that must exist.
+fn existing(connection: &Connection, listed: Listed, id: &RecordId) -> Result<i64, RecordsError> {
+    let table = super::listing::table(listed);
+    let sql = format!("SELECT id FROM {table} WHERE id = ?1");
+    one(connection, (&sql, listed.label(), id), |row| row.get(0))
+        .and_then(|_: i64| key(listed.label(), id))
+}
+
+fn last_id(connection: &Connection) -> RecordId {
+    RecordId(connection.last_insert_rowid().to_string())
+}

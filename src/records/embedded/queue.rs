@@ -1,0 +1,359 @@
+//! Who works on what: pending records, claims with a lease, tries. Every change is conditional on what it found.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::error::RecordsError;
+use super::super::values::{
+    Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, RecordId,
+};
+use super::super::vocabulary::{
+    Collection, MAX_TRIES, PUBLISHED, RUNNING, State, TRIGGER, Vocabulary, read_tries, write_tries,
+};
+use super::{key, lease_cutoff, spelled, stamp};
+
+/// What marks, in an observation, the line that says why the last try failed.
+const ERROR_LINE: &str = "Erro: ";
+
+/// A record waits if it has the trigger status, or runs and its lease (`?1`) has passed.
+fn due(alias: &str) -> String {
+    format!(
+        "(lower({alias}.status) IN {} OR (lower({alias}.status) IN {} AND coalesce({alias}.date_updated, {alias}.date_created) < ?1))",
+        spelled(&TRIGGER),
+        spelled(&RUNNING)
+    )
+}
+
+pub(super) fn pending_models(
+    connection: &Connection,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Pending<PendingModel>, RecordsError> {
+    let (cutoff, due) = (lease_cutoff(now), due("m"));
+    let ready = "m.arquivo_original IS NOT NULL AND m.arquivo_com_tags IS NOT NULL";
+    let mut statement = connection.prepare(&format!(
+        "SELECT m.id, m.nome, m.arquivo_original, m.arquivo_com_tags FROM modelo_contrato m
+         WHERE {due} AND {ready} ORDER BY m.date_created, m.id LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![cutoff, row_limit(limit)], |row| {
+        Ok(PendingModel {
+            id: record_id(row, 0)?,
+            name: row.get(1)?,
+            original: FileId(row.get::<_, i64>(2)?.to_string()),
+            tagged: FileId(row.get::<_, i64>(3)?.to_string()),
+        })
+    })?;
+    let records = rows.collect::<Result<Vec<_>, _>>()?;
+    let (all, waiting) = count(
+        connection,
+        &format!("modelo_contrato m WHERE {due}"),
+        ready,
+        &cutoff,
+    )?;
+    Ok(Pending {
+        records,
+        waiting,
+        blocked: all.saturating_sub(waiting),
+    })
+}
+
+pub(super) fn pending_versions(
+    connection: &Connection,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Pending<PendingVersion>, RecordsError> {
+    let (cutoff, due) = (lease_cutoff(now), due("v"));
+    let ready = format!("lower(m.status) IN {}", spelled(&PUBLISHED));
+    let tables = format!(
+        "versao v JOIN contrato c ON c.id = v.contrato JOIN modelo_contrato m ON m.id = c.modelo_contrato WHERE {due}"
+    );
+    let mut statement = connection.prepare(&format!(
+        "SELECT v.id, v.versao, coalesce(nullif(c.numero, ''), c.titulo), v.arquivo FROM {tables} AND {ready}
+         ORDER BY v.date_created, v.id LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![cutoff, row_limit(limit)], |row| {
+        Ok(PendingVersion {
+            id: record_id(row, 0)?,
+            name: row.get(1)?,
+            contract: row.get(2)?,
+            file: row
+                .get::<_, Option<i64>>(3)?
+                .map(|file| FileId(file.to_string())),
+        })
+    })?;
+    let records = rows.collect::<Result<Vec<_>, _>>()?;
+    let (all, waiting) = count(connection, &tables, &ready, &cutoff)?;
+    Ok(Pending {
+        records,
+        waiting,
+        blocked: all.saturating_sub(waiting),
+    })
+}
+
+pub(super) fn claim(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    (collection, id): (Collection, &RecordId),
+    now: Timestamp,
+) -> Result<ClaimResult, RecordsError> {
+    let number = key(collection.label(), id)?;
+    let sql = format!(
+        "SELECT v.status FROM {} v WHERE v.id = ?2 AND {}",
+        collection.as_str(),
+        due("v")
+    );
+    let found = connection.query_row(&sql, params![lease_cutoff(now), number], |row| {
+        row.get::<_, String>(0)
+    });
+    let Some(status) = found.optional()? else {
+        return Ok(ClaimResult::Taken);
+    };
+    let notes = Notes::read(connection, collection, number)?;
+    // Whoever asks for work again starts the count anew.
+    let tries = if State::read(&status) == State::Waiting && notes.tries >= MAX_TRIES {
+        0
+    } else {
+        notes.tries
+    };
+    let claim = Claim {
+        collection,
+        id: id.clone(),
+        stamp: stamp(now),
+        tries: tries + 1,
+    };
+    if tries >= MAX_TRIES {
+        let reason = format!("{MAX_TRIES} tentativas sem conclusão");
+        set_status(
+            connection,
+            collection,
+            number,
+            (&vocabulary.failed, &claim.stamp),
+        )?;
+        notes
+            .with_error(&reason)
+            .write(connection, collection, number, 0)?;
+        return Ok(ClaimResult::Exhausted);
+    }
+    set_status(
+        connection,
+        collection,
+        number,
+        (&vocabulary.running, &claim.stamp),
+    )?;
+    notes.write(connection, collection, number, claim.tries)?;
+    Ok(ClaimResult::Ours(claim))
+}
+
+pub(super) fn release(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<(), RecordsError> {
+    let number = require(connection, claim)?;
+    set_status(
+        connection,
+        claim.collection,
+        number,
+        (&vocabulary.trigger, &stamp(now)),
+    )?;
+    let notes = Notes::read(connection, claim.collection, number)?;
+    notes.write(
+        connection,
+        claim.collection,
+        number,
+        claim.tries.saturating_sub(1),
+    )
+}
+
+pub(super) fn fail(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    (claim, reason): (&Claim, &str),
+    now: Timestamp,
+) -> Result<(), RecordsError> {
+    let number = require(connection, claim)?;
+    set_status(
+        connection,
+        claim.collection,
+        number,
+        (&vocabulary.failed, &stamp(now)),
+    )?;
+    let notes = Notes::read(connection, claim.collection, number)?;
+    notes
+        .with_error(reason)
+        .write(connection, claim.collection, number, 0)
+}
+
+/// Ends a claimed record as done, without tries and without the reason of an earlier failure.
+pub(super) fn finish(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<i64, RecordsError> {
+    let number = require(connection, claim)?;
+    set_status(
+        connection,
+        claim.collection,
+        number,
+        (&vocabulary.done, &stamp(now)),
+    )?;
+    let notes = Notes::read(connection, claim.collection, number)?;
+    notes
+        .without_error()
+        .write(connection, claim.collection, number, 0)?;
+    Ok(number)
+}
+
+/// Forgets tries and errors: somebody set a status by hand.
+pub(super) fn forget(
+    connection: &Connection,
+    collection: Collection,
+    number: i64,
+) -> Result<(), RecordsError> {
+    let notes = Notes::read(connection, collection, number)?;
+    notes
+        .without_error()
+        .write(connection, collection, number, 0)
+}
+
+/// The key of a claimed record, if the claim still holds.
+fn require(connection: &Connection, claim: &Claim) -> Result<i64, RecordsError> {
+    let number = key(claim.collection.label(), &claim.id)?;
+    let (table, running) = (claim.collection.as_str(), spelled(&RUNNING));
+    let sql = format!(
+        "SELECT 1 FROM {table} WHERE id = ?1 AND date_updated = ?2 AND lower(status) IN {running}"
+    );
+    let held = connection
+        .query_row(&sql, params![number, claim.stamp], |_| Ok(()))
+        .optional()?;
+    let lost = || RecordsError::ClaimLost {
+        collection: claim.collection.label(),
+        id: claim.id.clone(),
+    };
+    held.map(|()| number).ok_or_else(lost)
+}
+
+fn set_status(
+    connection: &Connection,
+    collection: Collection,
+    number: i64,
+    (status, stamp): (&str, &str),
+) -> Result<(), RecordsError> {
+    let sql = format!(
+        "UPDATE {} SET status = ?1, date_updated = ?2 WHERE id = ?3",
+        collection.as_str()
+    );
+    connection.execute(&sql, params![status, stamp, number])?;
+    Ok(())
+}
+
+/// Tries and reasons of a record: in `observacao` where the collection has it, else in a table of our own.
+struct Notes {
+    text: String,
+    tries: u32,
+}
+
+impl Notes {
+    fn read(
+        connection: &Connection,
+        collection: Collection,
+        number: i64,
+    ) -> Result<Self, RecordsError> {
+        if collection == Collection::Version {
+            let sql = "SELECT observacao FROM versao WHERE id = ?1";
+            let observation: String = connection.query_row(sql, [number], |row| row.get(0))?;
+            let (text, tries) = read_tries(&observation);
+            return Ok(Self {
+                text: text.to_owned(),
+                tries,
+            });
+        }
+        let sql = "SELECT motivo, tentativas FROM tentativa WHERE colecao = ?1 AND registro = ?2";
+        let found = connection
+            .query_row(
+                sql,
+                params![collection.as_str(), number.to_string()],
+                |row| {
+                    Ok(Self {
+                        text: row.get(0)?,
+                        tries: row.get(1)?,
+                    })
+                },
+            )
+            .optional()?;
+        Ok(found.unwrap_or(Self {
+            text: String::new(),
+            tries: 0,
+        }))
+    }
+
+    fn without_error(mut self) -> Self {
+        let lines: Vec<&str> = self
+            .text
+            .lines()
+            .filter(|line| !line.starts_with(ERROR_LINE))
+            .collect();
+        self.text = lines.join("\n");
+        self
+    }
+
+    fn with_error(self, reason: &str) -> Self {
+        let mut notes = self.without_error();
+        let line = format!("{ERROR_LINE}{}", reason.replace('\n', " "));
+        notes.text = if notes.text.is_empty() {
+            line
+        } else {
+            format!("{}\n{line}", notes.text)
+        };
+        notes
+    }
+
+    fn write(
+        &self,
+        connection: &Connection,
+        collection: Collection,
+        number: i64,
+        tries: u32,
+    ) -> Result<(), RecordsError> {
+        if collection == Collection::Version {
+            let observation = write_tries(&self.text, tries);
+            connection.execute(
+                "UPDATE versao SET observacao = ?1 WHERE id = ?2",
+                params![observation, number],
+            )?;
+            return Ok(());
+        }
+        connection.execute(
+            "INSERT INTO tentativa (colecao, registro, tentativas, motivo) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (colecao, registro) DO UPDATE SET tentativas = excluded.tentativas, motivo = excluded.motivo",
+            params![collection.as_str(), number.to_string(), tries, self.text],
+        )?;
+        Ok(())
+    }
+}
+
+/// How many rows there are, and how many of them are ready.
+fn count(
+    connection: &Connection,
+    tables: &str,
+    ready: &str,
+    cutoff: &str,
+) -> Result<(usize, usize), RecordsError> {
+    let sql = format!("SELECT count(*), coalesce(sum({ready}), 0) FROM {tables}");
+    let counts: (i64, i64) =
+        connection.query_row(&sql, [cutoff], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((
+        usize::try_from(counts.0).unwrap_or_default(),
+        usize::try_from(counts.1).unwrap_or_default(),
+    ))
+}
+
+fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn record_id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<RecordId> {
+    Ok(RecordId(row.get::<_, i64>(column)?.to_string()))
+}

@@ -1,0 +1,185 @@
+//! The documents' collections behind one trait: what waits, who works on it, what came of it.
+//!
+//! Refuses to know what a document says, who asks, and how the program is configured: times, limits and results are
+//! handed in, and [`StoreSettings`] is all that opening needs.
+
+pub mod embedded;
+pub mod error;
+pub mod values;
+pub mod vocabulary;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use embedded::EmbeddedRecords;
+pub use error::{RecordsError, RecordsErrorKind};
+pub use values::{
+    Base, BaseKind, Claim, ClaimResult, FileId, Listed, Mark, NewClause, NewContract, NewFile,
+    NewModel, NewModification, NewReport, NewTag, NewVersion, Pending, PendingModel,
+    PendingVersion, RecordId, Row, StoredClause, StoredComparison, StoredReport, StoredTags,
+};
+pub use vocabulary::{Collection, State, Vocabulary};
+
+/// Where the documents are kept, and where this program keeps its own files.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// Which store it is.
+    pub kind: StoreKind,
+    /// The data directory; `registros.db`, `arquivos/` and `relatorios/` live in it.
+    pub data_dir: PathBuf,
+}
+
+/// The kinds of store.
+#[derive(Debug, Clone)]
+pub enum StoreKind {
+    /// SQLite and a folder of files.
+    Embedded,
+    /// A Directus installation, spoken to over REST.
+    Directus {
+        /// Its base address.
+        url: String,
+        /// The static bearer token.
+        token: SecretString,
+    },
+}
+
+/// What the opener means to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write; the store is created where there is none.
+    Write,
+    /// Read only; nothing is created, and a store that does not exist is an empty one.
+    ReadOnly,
+}
+
+/// Opens the store that `settings` describe.
+///
+/// # Errors
+///
+/// A store that cannot be opened, that a newer version of the program wrote, or that this version does not speak.
+pub fn open(settings: &StoreSettings, access: Access) -> Result<Box<dyn Records>, RecordsError> {
+    match settings.kind {
+        StoreKind::Embedded => Ok(Box::new(EmbeddedRecords::open(&settings.data_dir, access)?)),
+        StoreKind::Directus { .. } => Err(RecordsError::NotInThisVersion { store: "directus" }),
+    }
+}
+
+/// The collections, as the processors and the command line see them.
+///
+/// Every operation that writes is atomic: it happened whole, or not at all. `now` is wall time; it becomes
+/// `date_created` and `date_updated`, and decides whether a lease has passed.
+pub trait Records: Send {
+    /// What and where the store is, for the start line, in Portuguese.
+    fn location(&self) -> String;
+
+    /// Models that wait with both files set, oldest first, at most `limit`; those whose lease passed are among them.
+    fn pending_models(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Pending<PendingModel>, RecordsError>;
+
+    /// Versions that wait and whose contract's model is published, oldest first, at most `limit`.
+    fn pending_versions(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Pending<PendingVersion>, RecordsError>;
+
+    /// Takes one record for work, only if it still waits or its lease has passed.
+    ///
+    /// A record that was tried [`vocabulary::MAX_TRIES`] times without an end is closed as failed instead.
+    fn claim(
+        &mut self,
+        collection: Collection,
+        id: &RecordId,
+        now: Timestamp,
+    ) -> Result<ClaimResult, RecordsError>;
+
+    /// Gives a claimed record back to its trigger status; the try does not count.
+    fn release(&mut self, claim: &Claim, now: Timestamp) -> Result<(), RecordsError>;
+
+    /// Ends a claimed record as failed, with the reason where the collection has room for it.
+    fn fail(&mut self, claim: &Claim, reason: &str, now: Timestamp) -> Result<(), RecordsError>;
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// An absent file, or one of more than `limit` bytes.
+    fn read_file(&mut self, id: &FileId, limit: u64) -> Result<Vec<u8>, RecordsError>;
+
+    /// What a version is compared with: the contract's latest earlier version, else its model's original.
+    fn base_of(&mut self, version: &RecordId) -> Result<Base, RecordsError>;
+
+    /// The clauses of a version's model, with the content of their tag where they have one.
+    fn clauses_of(&mut self, version: &RecordId) -> Result<Vec<StoredClause>, RecordsError>;
+
+    /// Replaces the tags of a claimed model, links its clauses, and sets it to done.
+    ///
+    /// Tags that are the same keep their id; the number of rows is read back before anything is committed.
+    fn store_tags(
+        &mut self,
+        claim: &Claim,
+        tags: &[NewTag],
+        now: Timestamp,
+    ) -> Result<StoredTags, RecordsError>;
+
+    /// Stores the report and the modifications of a claimed version, and sets it to done.
+    ///
+    /// Modifications that are the same keep id, status, note and clause; the number of rows is read back.
+    fn store_comparison(
+        &mut self,
+        claim: &Claim,
+        modifications: &[NewModification],
+        report: &NewReport,
+        now: Timestamp,
+    ) -> Result<StoredComparison, RecordsError>;
+
+    /// Adds a model.
+    fn import_model(&mut self, model: &NewModel, now: Timestamp) -> Result<RecordId, RecordsError>;
+
+    /// Adds a contract of an existing model.
+    fn import_contract(
+        &mut self,
+        contract: &NewContract,
+        now: Timestamp,
+    ) -> Result<RecordId, RecordsError>;
+
+    /// Adds a version to an existing contract.
+    fn import_version(
+        &mut self,
+        version: &NewVersion,
+        now: Timestamp,
+    ) -> Result<RecordId, RecordsError>;
+
+    /// Adds a clause to an existing model.
+    fn import_clause(
+        &mut self,
+        clause: &NewClause,
+        now: Timestamp,
+    ) -> Result<RecordId, RecordsError>;
+
+    /// Sets a status by hand.
+    fn mark(&mut self, mark: &Mark, now: Timestamp) -> Result<(), RecordsError>;
+
+    /// The model of a contract, and the state that decides whether its versions are processed.
+    fn model_of_contract(&mut self, contract: &RecordId)
+    -> Result<(RecordId, State), RecordsError>;
+
+    /// Rows of a collection, newest first, at most `limit`, of one parent if `parent` is given.
+    fn list(
+        &mut self,
+        listed: Listed,
+        parent: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, RecordsError>;
+
+    /// The latest report of a version; `None` when it has none yet.
+    fn report(&mut self, version: &RecordId) -> Result<Option<StoredReport>, RecordsError>;
+
+    /// Whether no collection has a record.
+    fn is_empty(&mut self) -> Result<bool, RecordsError>;
+}

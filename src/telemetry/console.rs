@@ -1,0 +1,238 @@
+//! The lines that users know, in Portuguese, on standard output. Refuses to know anything but the facts.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::words;
+use crate::domain::{Cycle, CycleStart, Event, Mode, Observer, OutputLine, Run, RunStart, Startup};
+
+/// The reader that writes for people.
+pub struct Console {
+    sink: Mutex<Box<dyn Write + Send>>,
+    zone: TimeZone,
+    verbose: bool,
+    single_run: bool,
+}
+
+impl Console {
+    /// Writes to `sink`, with times in `zone`; with `verbose`, also what each step does and uses.
+    #[must_use]
+    pub fn new(
+        sink: Box<dyn Write + Send>,
+        zone: TimeZone,
+        verbose: bool,
+        single_run: bool,
+    ) -> Self {
+        Self {
+            sink: Mutex::new(sink),
+            zone,
+            verbose,
+            single_run,
+        }
+    }
+
+    /// Whoever reads our output may have gone; that is no reason to stop working.
+    fn write(&self, lines: &[String]) {
+        let mut text = lines.join("\n");
+        text.push('\n');
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.write_all(text.as_bytes())
+            .and_then(|()| sink.flush())
+            .ok();
+    }
+
+    fn time(&self, at: Timestamp, format: &str) -> String {
+        at.to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+
+    fn started(&self, startup: &Startup) {
+        let mut lines = vec![
+            "🎯 Orquestrador de Processadores".to_owned(),
+            format!("📊 Modo de execução: {}", startup.mode.word()),
+        ];
+        if startup.single_run {
+            lines.push("🎯 Modo single-run: executando apenas um ciclo".to_owned());
+        }
+        lines.push(match &startup.config {
+            Some(path) => format!("🔧 Configuração: {}", path.display()),
+            None => "🔧 Configuração: padrões internos".to_owned(),
+        });
+        lines.push(format!("💾 Registros: {}", startup.store));
+        if let Some(address) = startup.address {
+            lines.push(format!("📡 Monitoramento: http://{address}"));
+        }
+        if startup.dry_run {
+            lines.push("🧪 Simulação: nada será gravado".to_owned());
+        }
+        lines.extend(startup.notes.iter().map(|note| format!("📦 {note}")));
+        lines.extend(
+            startup
+                .warnings
+                .iter()
+                .map(|warning| format!("⚠️  {warning}")),
+        );
+        self.write(&lines);
+    }
+
+    fn cycle_started(&self, start: &CycleStart) {
+        let time = self.time(start.started_at, "%H:%M:%S");
+        self.write(&[
+            String::new(),
+            format!("🚀 Iniciando ciclo de processamento - {time}"),
+        ]);
+    }
+
+    fn run_started(&self, start: &RunStart) {
+        let spec = &start.spec;
+        let mut lines = vec![format!(
+            "{} Executando {}...",
+            spec.icon,
+            lowercase_first(&spec.label)
+        )];
+        if self.verbose {
+            let wait = words::duration(start.queue_wait);
+            let time = self.time(start.started_at, "%H:%M:%S.%3f");
+            lines.push(format!(
+                "   {time} {} início: execução {}, espera {wait}",
+                spec.name,
+                start.id.as_str()
+            ));
+        }
+        self.write(&lines);
+    }
+
+    fn output(&self, run: &RunStart, line: &OutputLine) {
+        let time = self.time(line.at, "%H:%M:%S.%3f");
+        let text = printable(&line.text);
+        self.write(&[format!(
+            "   {time} {} {} | {text}",
+            run.spec.name,
+            line.stream.label()
+        )]);
+    }
+
+    fn run_finished(&self, run: &Run) {
+        let mut lines = vec![words::ending(run)];
+        lines.extend(
+            run.summary()
+                .map(|summary| format!("   {}", printable(&summary))),
+        );
+        if run.result.escaped_processes > 0 {
+            lines.push(format!(
+                "   ⚠️  {} processo(s) sobreviveram ao fim e foram encerrados",
+                run.result.escaped_processes
+            ));
+        }
+        if self.verbose {
+            lines.push(format!("   {}", self.usage(run)));
+        }
+        self.write(&lines);
+    }
+
+    fn usage(&self, run: &Run) -> String {
+        let result = &run.result;
+        let time = self.time(run.finished_at, "%H:%M:%S.%3f");
+        let name = &run.start.spec.name;
+        let Some(code) = result.exit_code else {
+            return format!("{time} {name} fim: sem processo");
+        };
+        let cpu = result.usage.cpu_user + result.usage.cpu_system;
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let peak = result.usage.max_rss_bytes as f64 / f64::from(1 << 20);
+        let (duration, cpu) = (words::duration(result.duration), words::duration(cpu));
+        format!("{time} {name} fim: {duration}, CPU {cpu}, pico {peak:.1} MiB, código {code}")
+    }
+
+    fn cycle_finished(&self, cycle: &Cycle) {
+        let title = match cycle.start.mode {
+            Mode::Sequential => "📊 Resultados sequenciais:",
+            Mode::Parallel => "📊 Resultados paralelos:",
+        };
+        let mut lines = vec![String::new(), title.to_owned()];
+        lines.extend(cycle.runs.iter().map(|run| result_line(run)));
+        lines.push(format!(
+            "⏱️  Ciclo completado em {:.2} segundos",
+            cycle.duration.as_secs_f64()
+        ));
+        if self.single_run {
+            let bad = cycle
+                .runs
+                .iter()
+                .filter(|run| run.result.outcome.is_bad())
+                .count();
+            lines.push(match bad {
+                0 => "✅ Ciclo único completado".to_owned(),
+                1 => "❌ Ciclo único completado com 1 falha".to_owned(),
+                count => format!("❌ Ciclo único completado com {count} falhas"),
+            });
+        }
+        self.write(&lines);
+    }
+
+    fn planned(&self, wait: Duration) {
+        self.write(&[format!("⏳ Próximo ciclo em {}", words::duration(wait))]);
+    }
+}
+
+fn result_line(run: &Run) -> String {
+    let spec = &run.start.spec;
+    // An emoji with a variation selector is drawn narrower than the column that it takes.
+    let gap = if spec.icon.ends_with('\u{fe0f}') {
+        "  "
+    } else {
+        " "
+    };
+    format!(
+        "   {}{gap}{}: {}",
+        spec.icon,
+        spec.short_label,
+        words::sign(run.result.outcome)
+    )
+}
+
+fn lowercase_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(characters).collect()
+    })
+}
+
+/// Control characters of a child's output must not drive the terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() && character != '\t' {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+impl Observer for Console {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::Started(startup) => self.started(startup),
+            Event::CycleStarted(start) => self.cycle_started(start),
+            Event::RunStarted(start) => self.run_started(start),
+            Event::RunOutput { run, line } if self.verbose => self.output(run, line),
+            Event::RunFinished(run) => self.run_finished(run),
+            Event::CycleFinished(cycle) => self.cycle_finished(cycle),
+            Event::StartPlanned { wait, .. } => self.planned(*wait),
+            Event::ShutdownStarted { signal } => {
+                self.write(&[format!(
+                    "🛑 {signal} recebido: nada novo começa; encerrando o que está em execução"
+                )]);
+            }
+            Event::ShutdownForced { signal } => {
+                self.write(&[format!("🛑 {signal} de novo: encerrando à força")]);
+            }
+            Event::LoopTicked { .. } | Event::RunOutput { .. } => {}
+        }
+    }
+}

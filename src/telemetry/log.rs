@@ -1,0 +1,180 @@
+//! One JSON object a line on standard output, for log collectors. Field names are part of the contract.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::{
+    Clock, Cycle, CycleStart, Event, Observer, Run, RunStart, Startup, TraceContext,
+};
+
+/// The reader that writes for machines.
+pub struct JsonLog {
+    sink: Mutex<Box<dyn Write + Send>>,
+    clock: Clock,
+}
+
+impl JsonLog {
+    /// Writes to `sink`.
+    #[must_use]
+    pub fn new(sink: Box<dyn Write + Send>, clock: Clock) -> Self {
+        Self {
+            sink: Mutex::new(sink),
+            clock,
+        }
+    }
+
+    /// Whoever reads our output may have gone; that is no reason to stop working.
+    fn write(&self, level: &str, event: &str, fields: Value) {
+        let mut object = Map::new();
+        object.insert(
+            "timestamp".to_owned(),
+            json!(format!("{:.6}", self.clock.now())),
+        );
+        object.insert("level".to_owned(), json!(level));
+        object.insert("event".to_owned(), json!(event));
+        if let Value::Object(fields) = fields {
+            object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        let mut text = Value::Object(object).to_string();
+        text.push('\n');
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.write_all(text.as_bytes())
+            .and_then(|()| sink.flush())
+            .ok();
+    }
+}
+
+fn started(startup: &Startup) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": startup.mode.label(),
+        "single_run": startup.single_run,
+        "dry_run": startup.dry_run,
+        "config": startup.config.as_ref().map(|path| path.display().to_string()),
+        "store": startup.store,
+        "address": startup.address.map(|address| address.to_string()),
+        "notes": startup.notes,
+        "warnings": startup.warnings,
+    })
+}
+
+fn cycle_fields(start: &CycleStart) -> Value {
+    merged(
+        trace_fields(start.trace),
+        json!({
+            "cycle": start.number,
+            "cycle_id": start.id,
+            "mode": start.mode.label(),
+            "trigger": start.trigger.label(),
+            "schedule": start.schedule.label(),
+            "processors": start.processors,
+            "delay_seconds": start.delay.as_secs_f64(),
+        }),
+    )
+}
+
+fn run_fields(start: &RunStart) -> Value {
+    merged(
+        trace_fields(start.trace),
+        json!({
+            "cycle": start.cycle.number,
+            "run": start.id.as_str(),
+            "processor": start.spec.name.as_str(),
+            "queue_wait_seconds": start.queue_wait.as_secs_f64(),
+        }),
+    )
+}
+
+fn run_end(run: &Run) -> Value {
+    let result = &run.result;
+    merged(
+        run_fields(&run.start),
+        json!({
+            "outcome": result.outcome.label(),
+            "reason": result.outcome.reason(),
+            "summary": run.summary(),
+            "duration_seconds": result.duration.as_secs_f64(),
+            "exit_code": result.exit_code,
+            "cpu_user_seconds": result.usage.cpu_user.as_secs_f64(),
+            "cpu_system_seconds": result.usage.cpu_system.as_secs_f64(),
+            "max_rss_bytes": result.usage.max_rss_bytes,
+            "escaped_processes": result.escaped_processes,
+            "kill_escalated": result.kill_escalated,
+            "output_bytes": result.stdout.bytes + result.stderr.bytes,
+            "truncated_bytes": result.stdout.truncated_bytes + result.stderr.truncated_bytes,
+        }),
+    )
+}
+
+fn cycle_end(cycle: &Cycle) -> Value {
+    merged(
+        cycle_fields(&cycle.start),
+        json!({
+            "outcome": cycle.outcome.label(),
+            "duration_seconds": cycle.duration.as_secs_f64(),
+        }),
+    )
+}
+
+fn trace_fields(trace: Option<TraceContext>) -> Value {
+    json!({
+        "trace_id": trace.map(|trace| trace.trace_id_hex()),
+        "span_id": trace.map(|trace| trace.span_id_hex()),
+    })
+}
+
+fn merged(mut left: Value, right: Value) -> Value {
+    if let (Value::Object(fields), Value::Object(more)) = (&mut left, right) {
+        fields.extend(more);
+    }
+    left
+}
+
+impl Observer for JsonLog {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::Started(startup) => {
+                let level = if startup.warnings.is_empty() {
+                    "info"
+                } else {
+                    "warn"
+                };
+                self.write(level, "started", started(startup));
+            }
+            Event::StartPlanned { at, wait } => {
+                let fields =
+                    json!({ "next_start": at.to_string(), "wait_seconds": wait.as_secs_f64() });
+                self.write("info", "start_planned", fields);
+            }
+            Event::CycleStarted(start) => self.write("info", "cycle_started", cycle_fields(start)),
+            Event::RunStarted(start) => self.write("info", "run_started", run_fields(start)),
+            Event::RunOutput { run, line } => {
+                let fields = json!({ "stream": line.stream.label(), "line": line.text });
+                self.write("debug", "run_output", merged(run_fields(run), fields));
+            }
+            Event::RunFinished(run) => self.write(
+                level(run.result.outcome.is_bad()),
+                "run_finished",
+                run_end(run),
+            ),
+            Event::CycleFinished(cycle) => self.write(
+                level(cycle.outcome.is_bad()),
+                "cycle_finished",
+                cycle_end(cycle),
+            ),
+            Event::ShutdownStarted { signal } => {
+                self.write("warn", "shutdown_started", json!({ "signal": signal }))
+            }
+            Event::ShutdownForced { signal } => {
+                self.write("warn", "shutdown_forced", json!({ "signal": signal }))
+            }
+            Event::LoopTicked { .. } => {}
+        }
+    }
+}
+
+fn level(is_bad: bool) -> &'static str {
+    if is_bad { "error" } else { "info" }
+}

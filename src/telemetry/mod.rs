@@ -1,0 +1,8 @@
+//! The readers of facts that operators look at: console, log, metrics, traces. Refuses to know why a fact came about.
+
+pub mod console;
+pub mod log;
+pub mod metrics;
+mod names;
+pub mod traces;
+mod words;

@@ -1,0 +1,89 @@
+//! Portuguese words for the closed sets, and durations as people read them.
+
+use std::time::Duration;
+
+use crate::domain::{CancelReason, ErrorReason, FailureReason, Outcome, Run, SkipReason};
+
+/// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if duration < Duration::from_secs(1) {
+        return format!("{}ms", duration.as_millis());
+    }
+    if duration.subsec_millis() > 0 && seconds < 60 {
+        return format!("{:.2}s", duration.as_secs_f64());
+    }
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0 | 1, _) if seconds < 120 => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, rest) => format!("{minutes}m{rest}s"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h{minutes}m"),
+    }
+}
+
+/// The sign of an outcome.
+pub(super) fn sign(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "✅",
+        Outcome::Failure(_) | Outcome::Error(_) => "❌",
+        Outcome::Timeout => "⏰",
+        Outcome::Cancellation(_) => "🛑",
+        Outcome::Skip(_) => "⏭️",
+    }
+}
+
+/// The one line that says how a run ended.
+pub(super) fn ending(run: &Run) -> String {
+    let spec = &run.start.spec;
+    let label = &spec.label;
+    match run.result.outcome {
+        Outcome::Success => format!("✅ {label} executado com sucesso"),
+        Outcome::Failure(FailureReason::ExitCode(code)) => {
+            format!("❌ {label} falhou: código {code}")
+        }
+        Outcome::Failure(FailureReason::Signal(signal)) => {
+            format!("❌ {label} falhou: sinal {signal}")
+        }
+        Outcome::Timeout => format!("⏰ {label} excedeu {}", duration(spec.timeout)),
+        Outcome::Error(ErrorReason::Spawn) => format!("❌ {label} não foi iniciado"),
+        Outcome::Error(ErrorReason::Io) => format!("❌ {label}: erro interno de entrada e saída"),
+        Outcome::Error(ErrorReason::Lost) => format!("❌ {label}: o processo foi perdido de vista"),
+        Outcome::Cancellation(reason) => format!("🛑 {label} cancelado: {}", cancellation(reason)),
+        Outcome::Skip(reason) => format!("⏭️ {label} pulado: {}", skip(reason)),
+    }
+}
+
+fn cancellation(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Shutdown => "encerramento",
+        CancelReason::Replaced => "substituído por um início mais novo",
+    }
+}
+
+fn skip(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Dependency => "dependência",
+        SkipReason::DryRun => "simulação",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        let cases = [
+            (250, "250ms"),
+            (4490, "4.49s"),
+            (60_000, "60s"),
+            (300_000, "5m"),
+            (5_400_000, "1h30m"),
+            (135_000, "2m15s"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+}
