@@ -97,7 +97,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = Arc::new(Metrics::new(Registry::new(), &known(settings, &plan))?);
+    let metrics = Arc::new(Metrics::new(&Registry::new(), &known(settings, &plan))?);
     let zone = TimeZone::system();
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
     observers.state(&Event::Started(Arc::new(startup(

@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::domain::contract::OWN_BINARY;
 use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec};
 
-pub(super) const INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) const PORT: u16 = 5007;
 pub(super) const DATA_DIR: &str = "dados";
 pub(super) const MAX_PROCESSORS: usize = 200;
-pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 pub(super) const OUTPUT: OutputSpec = OutputSpec { memory: 64 * 1024 };
 pub(super) const ICON: &str = "🔄";

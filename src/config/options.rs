@@ -13,6 +13,10 @@ use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName};
 
 /// The flags as they were typed; values are checked together with the other layers, so that all problems show at once.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct Flags {
     /// Como executar os processadores: paralelo ou sequencial [padrão: paralelo]
     #[arg(long = "modo", value_name = "MODO", allow_hyphen_values = true)]
@@ -61,6 +65,10 @@ pub struct Flags {
 
 /// Flags and variables, checked; `None` where neither said anything.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct Options {
     pub(super) mode: Option<Mode>,
     pub(super) single_run: bool,

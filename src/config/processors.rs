@@ -144,7 +144,7 @@ fn environment(section: &mut Section<'_>) -> Vec<(String, String)> {
     for (name, value) in section.table("ambiente").unwrap_or_default() {
         match value {
             Value::String(text) if is_variable(&name) && !text.contains('\0') => {
-                variables.push((name, text))
+                variables.push((name, text));
             }
             Value::String(_) => section.problem(
                 "ambiente",

@@ -30,6 +30,10 @@ pub enum StoreChoice {
 
 /// Everything that was decided before anything starts.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the configuration"
+)]
 pub struct Settings {
     /// How a cycle runs its processors.
     pub mode: Mode,

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName};
 
 /// The longest duration that is taken for serious.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// A value, or what was expected instead.
 pub(super) type Parsed<T> = Result<T, String>;

@@ -27,7 +27,7 @@ pub struct Limits {
     pub attribute_bytes: u64,
     /// Bytes of one text.
     pub text_bytes: u64,
-    /// XML events of all parts.
+    /// Tags, and texts between tags, of all parts.
     pub events: u64,
     /// Paragraphs of all stories.
     pub paragraphs: u64,

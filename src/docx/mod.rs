@@ -13,7 +13,7 @@ pub mod tags;
 mod text;
 mod xml;
 
-pub use compare::{Category, Comparison, Modification, compare};
+pub use compare::{Category, Comparison, Modification, compare, compare_until};
 pub use limits::{Limit, Limits, ReadError};
 pub use model::Document;
 pub use read::{read, read_until};

@@ -32,7 +32,11 @@
 //! for a body, a header and a footer, which are alone in their part; it is `caixaN` for the Nth text box of a part,
 //! `notaID` for a note and `comentarioID` for a comment, by the id that the part gives it.
 
+mod warning;
+
 use std::collections::BTreeMap;
+
+pub use warning::{Warning, WarningKind};
 
 /// A document as read: everything a processor may ask of it, without the package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -249,61 +253,6 @@ pub enum FieldKind {
     ContentControl,
     /// `MERGEFIELD` (17.16.5.35), simple or complex.
     MergeField,
-}
-
-/// Something in the package that is not followed, run or read, but told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// What it is.
-    pub kind: WarningKind,
-    /// The part in which it was found.
-    pub part: String,
-    /// The target or name, as written.
-    pub detail: String,
-}
-
-/// The kinds of [`Warning`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum WarningKind {
-    /// A relationship to something outside the package that is not a hyperlink (a picture, a template).
-    External,
-    /// A VBA project.
-    Macro,
-    /// An embedded object (OLE or package).
-    Embedded,
-    /// An `altChunk`: foreign text that Word would import on opening.
-    AltChunk,
-    /// A part that is referred to and absent.
-    MissingPart,
-}
-
-impl WarningKind {
-    /// A machine-readable name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::External => "external",
-            Self::Macro => "macro",
-            Self::Embedded => "embedded",
-            Self::AltChunk => "alt-chunk",
-            Self::MissingPart => "missing-part",
-        }
-    }
-}
-
-impl Warning {
-    /// The warning for a person, in Portuguese.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let what = match self.kind {
-            WarningKind::External => "referência externa, não seguida",
-            WarningKind::Macro => "o arquivo contém macros, não executadas",
-            WarningKind::Embedded => "objeto incorporado, não aberto",
-            WarningKind::AltChunk => "texto importado (altChunk), não lido",
-            WarningKind::MissingPart => "parte citada e ausente",
-        };
-        format!("{what}: {} (em {})", self.detail, self.part)
-    }
 }
 
 /// Whether a character is invisible inside a word: soft hyphen, zero-width space, joiners, word joiner, byte order mark.

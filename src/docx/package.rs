@@ -155,7 +155,9 @@ impl<'a> Package<'a> {
             .by_index(index)
             .map_err(|error| zip_error(&error, name))?;
         let (claimed, stored) = (entry.size(), entry.compressed_size());
-        let mut bytes = Vec::new();
+        // What the directory says is believed only where it refuses; what comes out is counted all the same.
+        check_sizes(limits, name, claimed, stored)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0));
         let mut chunk = [0; 16 * 1024];
         loop {
             let count = entry
@@ -166,12 +168,7 @@ impl<'a> Package<'a> {
             }
             bytes.extend(chunk.iter().take(count));
             let length = bytes.len() as u64;
-            if length > limits.part_bytes {
-                return Err(over(Limit::PartBytes, limits.part_bytes, name));
-            }
-            if length > limits.ratio_free_bytes && length / limits.ratio > stored {
-                return Err(over(Limit::Ratio, limits.ratio, name));
-            }
+            check_sizes(limits, name, length, stored)?;
             if self.inflated.saturating_add(length) > limits.total_bytes {
                 return Err(over(Limit::TotalBytes, limits.total_bytes, name));
             }
@@ -187,6 +184,17 @@ impl<'a> Package<'a> {
         self.inflated += claimed;
         Ok(bytes)
     }
+}
+
+/// Checks the inflated size of a part against its own limits.
+fn check_sizes(limits: &Limits, name: &str, inflated: u64, stored: u64) -> Result<(), ReadError> {
+    if inflated > limits.part_bytes {
+        return Err(over(Limit::PartBytes, limits.part_bytes, name));
+    }
+    if inflated > limits.ratio_free_bytes && inflated / limits.ratio.max(1) > stored {
+        return Err(over(Limit::Ratio, limits.ratio, name));
+    }
+    Ok(())
 }
 
 fn over(limit: Limit, allowed: u64, part: &str) -> ReadError {

@@ -17,6 +17,8 @@ mod likeness;
 mod mark;
 mod pair;
 mod problem;
+mod story;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -26,14 +28,14 @@ pub use problem::{Problem, ProblemKind, Severity};
 
 use std::collections::HashSet;
 
-use super::model::{Document, Field, Paragraph, Story, StoryKind};
-use mark::{Form, Mark};
+use super::model::{Document, Field, Story};
+use mark::Mark;
 use problem::Problems;
+use story::{StoryMarks, readable};
+use syntax::Form;
 
 /// The most that the contents of all pairs may take together, in bytes; nested pairs repeat their text.
 const CONTENT_BUDGET: usize = 64 * 1024 * 1024;
-/// The most marks that are read in one story.
-const MOST_MARKS: usize = 50_000;
 /// How many characters of text stand on each side of a mark in [`Tag::context`] and [`Problem::nearby`].
 const CONTEXT: usize = 30;
 
@@ -116,104 +118,8 @@ pub fn extract(document: &Document) -> Tags {
     tags
 }
 
-/// The stories in which tags are looked for, by index: all but comments.
-fn readable(document: &Document) -> impl Iterator<Item = (usize, &Story)> {
-    document
-        .stories
-        .iter()
-        .enumerate()
-        .filter(|(_, story)| story.kind != StoryKind::Comment)
-}
-
-/// A name as it is compared and stored: NFC, lower case, without the prefix.
-fn normalise(written: &str) -> String {
-    let folded = written.to_lowercase();
-    folded.strip_prefix("tag-").unwrap_or(&folded).to_owned()
-}
-
 fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A story with its marks found and its text without them.
-struct StoryMarks<'a> {
-    index: usize,
-    story: &'a Story,
-    /// The well-formed marks, in order.
-    marks: Vec<Mark>,
-    /// Closing marks in deleted text: key and paragraph.
-    deleted: Vec<(String, usize)>,
-    /// What is wrong with single marks.
-    problems: Problems,
-    /// The text without the marks, one paragraph a line.
-    clean: String,
-    /// Where each paragraph begins in `clean`.
-    starts: Vec<usize>,
-}
-
-impl<'a> StoryMarks<'a> {
-    fn read(index: usize, story: &'a Story) -> Self {
-        let mut text = Self {
-            index,
-            story,
-            marks: Vec::new(),
-            deleted: Vec::new(),
-            problems: Problems::default(),
-            clean: String::new(),
-            starts: Vec::with_capacity(story.paragraphs.len()),
-        };
-        let mut characters = 0;
-        for (number, paragraph) in story.paragraphs.iter().enumerate() {
-            if number > 0 {
-                text.clean.push('\n');
-            }
-            text.starts.push(text.clean.len());
-            text.read_paragraph(number, paragraph, characters);
-            text.deleted.extend(
-                mark::deleted_closings(paragraph)
-                    .into_iter()
-                    .map(|key| (key, number)),
-            );
-            characters += paragraph.text.chars().count() + 1;
-        }
-        text
-    }
-
-    /// Reads a paragraph that `characters` of the story precede.
-    fn read_paragraph(&mut self, number: usize, paragraph: &Paragraph, characters: usize) {
-        let source = paragraph.text.as_str();
-        let scan = mark::scan(source, number);
-        let (mut copied, mut position) = (0, characters);
-        for mut mark in scan.marks {
-            if self.marks.len() == MOST_MARKS {
-                self.problems.add(
-                    self.story,
-                    ProblemKind::TooMany,
-                    (number, mark.start),
-                    &mark.written,
-                );
-                break;
-            }
-            let text = source.get(copied..mark.start).unwrap_or_default();
-            self.clean.push_str(text);
-            mark.clean = self.clean.len();
-            mark.position_start = position + text.chars().count();
-            let length = source
-                .get(mark.start..mark.end)
-                .unwrap_or_default()
-                .chars()
-                .count();
-            mark.position_end = mark.position_start + length;
-            (copied, position) = (mark.end, mark.position_end);
-            self.marks.push(mark);
-        }
-        self.clean
-            .push_str(source.get(copied..).unwrap_or_default());
-        for flaw in scan.flaws.into_iter().take(MOST_MARKS) {
-            self.problems
-                .add(self.story, flaw.kind, (number, flaw.start), &flaw.text);
-        }
-    }
 }
 
 /// What is gathered over all stories.
@@ -229,57 +135,35 @@ impl Extraction {
         let pairing = pair::pair(&text.marks, closed);
         let mut problems = text.problems.clone();
         for found in &pairing.pairs {
-            let (Some(open), Some(close)) =
-                (text.marks.get(found.open), text.marks.get(found.close))
-            else {
-                continue;
-            };
+            let marks = text.marks.get(found.open).zip(text.marks.get(found.close));
+            let Some((open, close)) = marks else { continue };
             self.add_pair(text, (open, close), &mut problems);
-            if !self.seen.insert(open.key.clone()) && !found.self_nested {
-                problems.add(
-                    text.story,
-                    ProblemKind::Duplicate,
-                    (open.paragraph, open.start),
-                    &open.written,
-                );
-            }
+            let is_first = self.seen.insert(open.key.clone());
             if found.self_nested {
-                problems.add(
-                    text.story,
-                    ProblemKind::SelfNested,
-                    (open.paragraph, open.start),
-                    &open.written,
-                );
+                problems.add_mark(text.story, ProblemKind::SelfNested, open);
+            } else if !is_first {
+                problems.add_mark(text.story, ProblemKind::Duplicate, open);
             }
         }
         for (index, kind) in &pairing.flaws {
             let Some(mark) = text.marks.get(*index) else {
                 continue;
             };
-            let later = |(key, paragraph): &(String, usize)| {
-                *key == mark.key && *paragraph >= mark.paragraph
-            };
-            let deleted = *kind == ProblemKind::Unclosed && text.deleted.iter().any(later);
-            let kind = if deleted {
+            let is_deleted = *kind == ProblemKind::Unclosed && text.closes_in_deleted_text(mark);
+            let kind = if is_deleted {
                 ProblemKind::ClosingDeleted
             } else {
                 *kind
             };
-            problems.add(
-                text.story,
-                kind,
-                (mark.paragraph, mark.start),
-                &mark.written,
-            );
+            problems.add_mark(text.story, kind, mark);
         }
-        for index in pairing.singles {
-            let Some(mark) = text.marks.get(index) else {
-                continue;
-            };
-            self.tags
-                .singles
-                .push(tag(text, (mark, mark), String::new()));
-        }
+        let singles = pairing
+            .singles
+            .iter()
+            .filter_map(|index| text.marks.get(*index));
+        self.tags
+            .singles
+            .extend(singles.map(|mark| tag(text, (mark, mark), String::new())));
         self.tags.problems.extend(problems.into_ordered());
     }
 
@@ -289,36 +173,18 @@ impl Extraction {
         (open, close): (&Mark, &Mark),
         problems: &mut Problems,
     ) {
-        let content = text.clean.get(open.clean..close.clean).unwrap_or_default();
+        let mut content = text.clean.get(open.clean..close.clean).unwrap_or_default();
         self.content_bytes = self.content_bytes.saturating_add(content.len());
-        let content = if self.content_bytes > CONTENT_BUDGET {
-            problems.add(
-                text.story,
-                ProblemKind::ContentTooLarge,
-                (open.paragraph, open.start),
-                &open.written,
-            );
-            ""
-        } else {
-            content
-        };
-        if open.written != close.written
-            && open.written.to_lowercase() == close.written.to_lowercase()
-        {
-            problems.add(
-                text.story,
-                ProblemKind::CaseDiffers,
-                (close.paragraph, close.start),
-                &close.written,
-            );
+        if self.content_bytes > CONTENT_BUDGET {
+            problems.add_mark(text.story, ProblemKind::ContentTooLarge, open);
+            content = "";
+        }
+        let differs = open.written != close.written;
+        if differs && open.written.to_lowercase() == close.written.to_lowercase() {
+            problems.add_mark(text.story, ProblemKind::CaseDiffers, close);
         }
         if tables(text.story, open.paragraph) != tables(text.story, close.paragraph) {
-            problems.add(
-                text.story,
-                ProblemKind::CrossesTable,
-                (open.paragraph, open.start),
-                &open.written,
-            );
+            problems.add_mark(text.story, ProblemKind::CrossesTable, open);
         }
         self.tags
             .pairs

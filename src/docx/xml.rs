@@ -53,8 +53,10 @@ pub(super) struct Element<'r> {
 /// A reader of one part.
 pub(super) struct Xml<'x, 'b, 'l> {
     reader: NsReader<&'x [u8]>,
+    text: &'x str,
     part: &'x str,
     depth: u64,
+    steps: u64,
     budget: &'b mut Budget<'l>,
 }
 
@@ -64,10 +66,23 @@ impl<'x, 'b, 'l> Xml<'x, 'b, 'l> {
         reader.config_mut().expand_empty_elements = true;
         Self {
             reader,
+            text,
             part,
             depth: 0,
+            steps: 0,
             budget,
         }
+    }
+
+    /// Counts the part's tags and the texts between them, and refuses too many before any is read.
+    pub(super) fn foresee(&mut self) -> Result<(), ReadError> {
+        let (mut count, mut previous) = (0_u64, b'<');
+        for byte in self.text.bytes() {
+            count += u64::from(byte == b'<') + u64::from(previous == b'>' && byte != b'<');
+            previous = byte;
+        }
+        self.budget.events = self.budget.events.saturating_add(count);
+        self.check(Limit::Events, self.budget.events, self.budget.limits.events)
     }
 
     /// Counts a paragraph.
@@ -83,7 +98,7 @@ impl<'x, 'b, 'l> Xml<'x, 'b, 'l> {
     /// The next item, or `None` at the end of a well-formed part.
     pub(super) fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         loop {
-            self.spend_event()?;
+            self.watch()?;
             let event = self
                 .reader
                 .read_event()
@@ -117,12 +132,12 @@ impl<'x, 'b, 'l> Xml<'x, 'b, 'l> {
         }
     }
 
-    fn spend_event(&mut self) -> Result<(), ReadError> {
-        self.budget.events += 1;
-        if self.budget.events.is_multiple_of(4096) && (self.budget.cancelled)() {
+    fn watch(&mut self) -> Result<(), ReadError> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(4096) && (self.budget.cancelled)() {
             return Err(ReadError::Cancelled);
         }
-        self.check(Limit::Events, self.budget.events, self.budget.limits.events)
+        Ok(())
     }
 
     fn check(&self, limit: Limit, value: u64, allowed: u64) -> Result<(), ReadError> {

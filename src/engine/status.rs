@@ -11,7 +11,7 @@ use super::scheduler::Plan;
 use crate::domain::{Cycle, Event, Observer, ProcessorName, ProcessorSpec, Run, RunStart};
 
 /// The loop is taken for dead when it has not ticked for this long.
-pub const STALLED_AFTER: Duration = Duration::from_secs(60);
+pub const STALLED_AFTER: Duration = Duration::from_mins(1);
 
 /// Where the program stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

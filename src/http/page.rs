@@ -118,7 +118,7 @@ fn card(processor: &ProcessorStatus, views: &Views) -> Markup {
         article.card .(class) {
             h3 { (processor.spec.icon) " " (processor.spec.label) }
             p.outcome { (word) }
-            @if let Some(summary) = run.and_then(|run| run.summary()) { p.summary { (summary) } }
+            @if let Some(summary) = run.and_then(super::super::domain::run::Run::summary) { p.summary { (summary) } }
             dl {
                 (fact("Nome", processor.spec.name.as_str()))
                 @if processor.is_failing() { (fact("Falhando desde", &moment(processor.failing_since, views))) }

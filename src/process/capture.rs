@@ -54,7 +54,7 @@ impl Captured {
             }
         }
         self.bytes += chunk.len() as u64;
-        self.lines += chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.lines += memchr::memchr_iter(b'\n', chunk).count() as u64;
         let room = self.limit.saturating_sub(self.head.len()).min(chunk.len());
         let (head, rest) = chunk.split_at(room);
         self.head.extend_from_slice(head);

@@ -164,7 +164,7 @@ impl Child {
         let end = loop {
             tokio::select! {
                 biased;
-                report = self.ticket.reports.recv() => break end_of(report),
+                report = self.ticket.reports.recv() => break end_of(report.as_ref()),
                 () = stop.forced.cancelled(), if !ladder.killed => ladder.kill(&self.ticket, Ending::Stopped).await,
                 () = stop.requested.cancelled(), if ladder.ending.is_none() => {
                     ladder.terminate(&self.ticket, Ending::Stopped).await;
@@ -314,9 +314,9 @@ impl Ladder {
     }
 }
 
-fn end_of(report: Option<Report>) -> Option<End> {
+fn end_of(report: Option<&Report>) -> Option<End> {
     match report {
-        Some(Report::Ended { end, .. }) => Some(end),
+        Some(Report::Ended { end, .. }) => Some(*end),
         Some(Report::Started { .. } | Report::Failed { .. }) | None => None,
     }
 }

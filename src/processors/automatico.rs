@@ -5,12 +5,13 @@ use std::io::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::clauses::Clauses;
+use super::clauses::{Clauses, Match};
 use super::context::{Context, ProcessorError, Report};
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
 use super::work::{Done, Voice, Waiting, each};
-use crate::docx::{self, compare::Modification};
+use crate::docx::report::{self, ClauseNote, Header};
+use crate::docx::{self, Comparison, Document, Modification};
 use crate::records::{
     Base, BaseKind, Claim, Collection, FileId, NewModification, NewReport, PendingVersion,
     RecordId, StoredClause,
@@ -79,19 +80,20 @@ fn process(
     let comparison = docx::compare(&old, &new);
     budget.check()?;
     let clauses = context.records.clauses_of(&version.id)?;
-    let rows = rows(&comparison.modifications, &comparison.formatting, &clauses);
+    let matches = find_clauses(&comparison, &clauses);
+    let rows = rows(&comparison, &matches);
     let now = context.clock.now();
-    let html = render(&old, &new, &comparison, (&base, version), now);
+    let notes: Vec<_> = matches
+        .iter()
+        .map(|found| found.as_ref().map(note))
+        .collect();
+    let html = report::render(
+        &comparison,
+        (&old, &new),
+        &header(version, &base, now),
+        &notes,
+    );
     budget.check()?;
-    let label = version.label();
-    let found = count(rows.len(), WORDS.result);
-    voice.say(format_args!(
-        "{label}: {found} em relação a {}",
-        describe(&base)
-    ));
-    for warning in &new.warnings {
-        voice.warn(format_args!("aviso: {label}: {}", warning.message()));
-    }
     let mut done = Done {
         results: rows.len(),
         warnings: new.warnings.len(),
@@ -109,7 +111,24 @@ fn process(
                 .report,
         );
     }
+    tell(voice, version, (&base, rows.len()), &new);
     Ok(done)
+}
+
+fn tell(
+    voice: &mut Voice<'_>,
+    version: &PendingVersion,
+    (base, results): (&Base, usize),
+    new: &Document,
+) {
+    let (label, found) = (version.label(), count(results, WORDS.result));
+    voice.say(format_args!(
+        "{label}: {found} em relação a {}",
+        describe(base)
+    ));
+    for warning in &new.warnings {
+        voice.warn(format_args!("aviso: {label}: {}", warning.message()));
+    }
 }
 
 /// Both documents of a comparison; a missing one is the version's error, and nothing else takes its place.
@@ -132,35 +151,79 @@ fn describe(base: &Base) -> String {
     }
 }
 
-/// Rows for the changes of content, then for those of formatting, each in reading order.
-fn rows(
-    content: &[Modification],
-    formatting: &[Modification],
-    clauses: &[StoredClause],
-) -> Vec<NewModification> {
+/// The clause of each change of content, where one is found.
+fn find_clauses(comparison: &Comparison, clauses: &[StoredClause]) -> Vec<Option<Match>> {
     let clauses = Clauses::new(clauses);
-    let row = |modification: &Modification| NewModification {
+    comparison
+        .modifications
+        .iter()
+        .map(|modification| clauses.find(&modification.content))
+        .collect()
+}
+
+/// Rows for the changes of content, then for those of formatting, each in reading order.
+fn rows(comparison: &Comparison, matches: &[Option<Match>]) -> Vec<NewModification> {
+    let row = |(modification, found): (&Modification, Option<&Match>)| NewModification {
         category: modification.category.as_str().to_owned(),
         content: modification.content.clone(),
         change: modification.change.clone(),
         path_start: modification.path.clone(),
         path_end: modification.path_end.clone(),
-        clause: clauses.find(&modification.content),
+        clause: found.map(|found| found.clause.clone()),
     };
-    content.iter().chain(formatting).map(row).collect()
+    let content = comparison
+        .modifications
+        .iter()
+        .zip(matches.iter().map(Option::as_ref));
+    let formatting = comparison
+        .formatting
+        .iter()
+        .map(|modification| (modification, None));
+    content.chain(formatting).map(row).collect()
+}
+
+fn note(found: &Match) -> ClauseNote {
+    let score = format!("{:.2}", found.score).replace('.', ",");
+    ClauseNote {
+        name: found.name.clone(),
+        method: format!("palavras, {score}"),
+        needs_review: found.needs_review(),
+    }
+}
+
+fn header(version: &PendingVersion, base: &Base, now: Timestamp) -> Header {
+    let day = |stamp: &str| {
+        stamp
+            .parse()
+            .map(|instant| local(instant, "%d/%m/%Y"))
+            .unwrap_or_default()
+    };
+    let old_name = match base.kind {
+        BaseKind::Version => format!("Versão {}", base.name),
+        BaseKind::Model => format!("Modelo {}", base.name),
+    };
+    Header {
+        title: format!("Contrato {}, versão {}", version.contract, version.name),
+        old_name,
+        old_date: day(&base.created),
+        new_name: format!("Versão {}", version.name),
+        new_date: day(&version.created),
+        generated_at: local(now, "%d/%m/%Y %H:%M:%S %Z"),
+        facts: Vec::new(),
+    }
+}
+
+/// An instant in the machine's time zone.
+fn local(instant: Timestamp, format: &str) -> String {
+    instant
+        .to_zoned(TimeZone::system())
+        .strftime(format)
+        .to_string()
 }
 
 fn report_name(version: &RecordId, now: Timestamp) -> String {
-    let instant = now.to_zoned(TimeZone::system()).strftime("%Y%m%d_%H%M%S");
-    format!("relatorio_diff_{version}_{instant}.html")
-}
-
-fn render(
-    _: &docx::Document,
-    _: &docx::Document,
-    c: &docx::Comparison,
-    _: (&Base, &PendingVersion),
-    _: Timestamp,
-) -> String {
-    format!("<!doctype html>{}", c.modifications.len())
+    format!(
+        "relatorio_diff_{version}_{}.html",
+        local(now, "%Y%m%d_%H%M%S")
+    )
 }

@@ -6,6 +6,27 @@ use crate::records::{RecordId, StoredClause};
 
 /// From this share of common words on, a modification is linked to a clause without asking.
 const AUTOMATIC: f64 = 0.8;
+/// From this share on, it is linked and a person should look.
+const FOR_REVIEW: f64 = 0.5;
+/// Fewer words say nothing about a clause: a number in a table's cell stands in many.
+const LEAST_WORDS: usize = 4;
+
+/// A clause that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Match {
+    pub(super) clause: RecordId,
+    /// The clause's number and name.
+    pub(super) name: String,
+    /// The share of the text's words that the clause has, from 0.5 to 1.
+    pub(super) score: f64,
+}
+
+impl Match {
+    /// Whether a person should look at the link.
+    pub(super) fn needs_review(&self) -> bool {
+        self.score < AUTOMATIC
+    }
+}
 
 /// The clauses of a model, ready to be asked.
 pub(super) struct Clauses<'a> {
@@ -25,8 +46,11 @@ impl<'a> Clauses<'a> {
     }
 
     /// The clause that has most of a text's words, if it has enough of them; of equals, the first.
-    pub(super) fn find(&self, text: &str) -> Option<RecordId> {
+    pub(super) fn find(&self, text: &str) -> Option<Match> {
         let words = words(text);
+        if words.len() < LEAST_WORDS {
+            return None;
+        }
         let mut common: HashMap<usize, u32> = HashMap::new();
         for index in words
             .iter()
@@ -35,16 +59,19 @@ impl<'a> Clauses<'a> {
         {
             *common.entry(*index).or_default() += 1;
         }
-        let best = common
+        let (index, count) = common
             .into_iter()
-            .max_by_key(|(index, count)| (*count, std::cmp::Reverse(*index)));
-        let (index, count) = best?;
-        let all = u32::try_from(words.len()).unwrap_or(u32::MAX);
-        let enough = f64::from(count) >= AUTOMATIC * f64::from(all);
-        self.clauses
-            .get(index)
-            .filter(|_| enough)
-            .map(|clause| clause.id.clone())
+            .max_by_key(|(index, count)| (*count, std::cmp::Reverse(*index)))?;
+        let score = f64::from(count) / f64::from(u32::try_from(words.len()).unwrap_or(u32::MAX));
+        let clause = self.clauses.get(index).filter(|_| score >= FOR_REVIEW)?;
+        let name = format!("{} {}", clause.number, clause.name)
+            .trim()
+            .to_owned();
+        Some(Match {
+            clause: clause.id.clone(),
+            name,
+            score,
+        })
     }
 }
 
@@ -79,12 +106,24 @@ mod tests {
             ),
         ];
         let clauses = Clauses::new(&stored);
-        let changed = "O aluguel mensal é de R$ 3.150,00, com vencimento no quinto dia útil.";
-        assert_eq!(clauses.find(changed), Some(RecordId("2".to_owned())));
+        let changed = clauses
+            .find("O aluguel mensal é de R$ 3.150,00, com vencimento no quinto dia útil.")
+            .unwrap();
+        assert_eq!(
+            (changed.clause.0.as_str(), changed.needs_review()),
+            ("2", false)
+        );
+        let reworded = clauses
+            .find("O aluguel mensal de R$ 9 vence todo quinto dia do trimestre.")
+            .unwrap();
+        assert_eq!(
+            (reworded.clause.0.as_str(), reworded.needs_review()),
+            ("2", true)
+        );
         assert_eq!(
             clauses.find("A locatária contratará seguro contra incêndio."),
             None
         );
-        assert_eq!(clauses.find(""), None);
+        assert_eq!((clauses.find("dia útil"), clauses.find("")), (None, None));
     }
 }

@@ -16,7 +16,7 @@ const MODELS_PER_RUN: usize = 10;
 /// How many versions a run takes at most.
 const VERSIONS_PER_RUN: usize = 50;
 /// How long one document may take.
-const DOCUMENT_BUDGET: Duration = Duration::from_secs(60);
+const DOCUMENT_BUDGET: Duration = Duration::from_mins(1);
 
 /// Everything that a run works with.
 pub struct Context {

@@ -75,7 +75,7 @@ pub(super) fn count(number: usize, noun: [&str; 2]) -> String {
     format!("{number} {}", pick(number, noun))
 }
 
-fn pick<'a>(number: usize, [one, many]: [&'a str; 2]) -> &'a str {
+fn pick(number: usize, [one, many]: [&str; 2]) -> &str {
     if number == 1 { one } else { many }
 }
 

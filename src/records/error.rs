@@ -32,13 +32,13 @@ pub enum RecordsError {
     Open {
         /// The database or folder.
         path: PathBuf,
-        /// What the system or SQLite says.
+        /// What the system or `SQLite` says.
         reason: String,
     },
     /// Another process held the database for too long.
     #[error("o banco de registros está ocupado por outro processo; tente de novo")]
     Busy,
-    /// SQLite refused something.
+    /// `SQLite` refused something.
     #[error("falha no banco de registros: {0}")]
     Database(String),
     /// A file of the store could not be read or written.

@@ -34,7 +34,7 @@ pub struct StoreSettings {
 /// The kinds of store.
 #[derive(Debug, Clone)]
 pub enum StoreKind {
-    /// SQLite and a folder of files.
+    /// `SQLite` and a folder of files.
     Embedded,
     /// A Directus installation, spoken to over REST.
     Directus {

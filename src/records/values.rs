@@ -69,6 +69,8 @@ pub struct PendingVersion {
     pub contract: String,
     /// The document; a record may lack it.
     pub file: Option<FileId>,
+    /// `date_created`, RFC 3339.
+    pub created: String,
 }
 
 /// The right to work on a record until the lease passes.
@@ -106,6 +108,8 @@ pub struct Base {
     pub name: String,
     /// The document; its absence is an error of the version.
     pub file: Option<FileId>,
+    /// `date_created`, RFC 3339.
+    pub created: String,
 }
 
 /// The kinds of [`Base`].

@@ -165,10 +165,10 @@ impl Observer for JsonLog {
                 cycle_end(cycle),
             ),
             Event::ShutdownStarted { signal } => {
-                self.write("warn", "shutdown_started", json!({ "signal": signal }))
+                self.write("warn", "shutdown_started", json!({ "signal": signal }));
             }
             Event::ShutdownForced { signal } => {
-                self.write("warn", "shutdown_forced", json!({ "signal": signal }))
+                self.write("warn", "shutdown_forced", json!({ "signal": signal }));
             }
             Event::LoopTicked { .. } => {}
         }

@@ -74,6 +74,7 @@ impl Traces {
     }
 
     /// The layer that turns our spans into OTLP spans. Its filter is fixed: the exporters' own spans would feed themselves.
+    #[must_use]
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

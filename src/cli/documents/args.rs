@@ -100,13 +100,13 @@ pub struct MarkArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MarkedCollection {
     /// `modelo_contrato`
-    #[value(name = "modelo")]
+    #[value(name = "modelo", help = "modelos de contrato")]
     Model,
     /// `versao`
-    #[value(name = "versao")]
+    #[value(name = "versao", help = "versões de contratos")]
     Version,
     /// `modificacao`
-    #[value(name = "modificacao")]
+    #[value(name = "modificacao", help = "modificações encontradas nas versões")]
     Modification,
 }
 
@@ -149,19 +149,19 @@ pub struct ListArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListedCollection {
     /// `modelo_contrato`
-    #[value(name = "modelos")]
+    #[value(name = "modelos", help = "modelos de contrato")]
     Models,
     /// `contrato`
-    #[value(name = "contratos")]
+    #[value(name = "contratos", help = "contratos")]
     Contracts,
     /// `versao`
-    #[value(name = "versoes")]
+    #[value(name = "versoes", help = "versões de contratos")]
     Versions,
     /// `modelo_contrato_tag`
-    #[value(name = "tags")]
+    #[value(name = "tags", help = "tags dos modelos")]
     Tags,
     /// `modificacao`
-    #[value(name = "modificacoes")]
+    #[value(name = "modificacoes", help = "modificações encontradas nas versões")]
     Modifications,
 }
 

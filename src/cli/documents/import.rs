@@ -116,16 +116,22 @@ fn version(
             "próximos passos: ela é comparada no próximo ciclo (orquestrador --single-run);"
         )?;
         writeln!(out, "depois: orquestrador relatorio {id} -o relatorio.html")?;
-    } else {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "ela será comparada quando o modelo {model} estiver publicado"
+    )?;
+    if state == State::Waiting {
         writeln!(
             out,
-            "ela será comparada quando o modelo {model} estiver publicado:"
-        )?;
-        writeln!(
-            out,
-            "próximo passo: orquestrador marcar modelo {model} publicado"
+            "primeiro, as tags do modelo são extraídas no próximo ciclo (orquestrador --single-run)"
         )?;
     }
+    writeln!(
+        out,
+        "próximo passo: orquestrador marcar modelo {model} publicado"
+    )?;
     Ok(())
 }
 

@@ -4,17 +4,23 @@ use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::output::{file_name, read_document, write_file};
 use super::{CommandError, CompareArgs, TagsArgs};
 use crate::docx::compare::{Comparison, Modification, verify};
 use crate::docx::model::FieldKind;
-use crate::docx::tags::{Tag, Tags, extract, to_json};
-use crate::docx::{self, Document};
+use crate::docx::report::{self, Header};
+use crate::docx::tags::{Problem, Tags, extract, to_json};
+use crate::docx::{Document, compare as compare_documents};
 
-pub(super) fn tags(arguments: &TagsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    let (_, document) = read_document(&arguments.file)?;
+pub(super) fn tags(
+    arguments: &TagsArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let document = read(&arguments.file, err)?;
     let found = extract(&document);
     if arguments.json {
         writeln!(out, "{}", to_json(&found))?;
@@ -24,75 +30,61 @@ pub(super) fn tags(arguments: &TagsArgs, out: &mut dyn Write) -> Result<(), Comm
 }
 
 fn write_tags(found: &Tags, out: &mut dyn Write) -> Result<(), CommandError> {
-    let Tags {
-        pairs,
-        singles,
-        fields,
-        problems,
-    } = found;
-    for pair in pairs {
-        writeln!(
-            out,
-            "{} = {} ({})",
-            pair.name,
-            pair.stored_content(),
-            pair.path_start
-        )?;
+    for pair in &found.pairs {
+        let (name, content, path) = (&pair.name, pair.stored_content(), &pair.path_start);
+        writeln!(out, "{name} = {content} ({path})")?;
     }
-    for Tag {
-        name, path_start, ..
-    } in singles
-    {
-        writeln!(out, "{name} (avulsa, {path_start})")?;
+    for single in &found.singles {
+        writeln!(out, "{} (avulsa, {})", single.name, single.path_start)?;
     }
-    for field in fields {
+    for field in &found.fields {
         let kind = match field.kind {
             FieldKind::ContentControl => "controle de conteúdo",
             FieldKind::MergeField => "campo de mala direta",
         };
         writeln!(out, "{kind}: {}", field.name)?;
     }
-    for problem in problems {
-        let severity = problem.kind.severity().as_str();
-        writeln!(
-            out,
-            "{severity}: {} ({}, parágrafo {})",
-            problem.message, problem.part, problem.paragraph
-        )?;
-        writeln!(
-            out,
-            "    perto de \"{}\": {}",
-            problem.nearby, problem.remedy
-        )?;
+    for problem in &found.problems {
+        write_problem(problem, out)?;
     }
-    let (pairs, singles, fields) = (pairs.len(), singles.len(), fields.len());
+    let (pairs, singles) = (found.pairs.len(), found.singles.len());
+    let (fields, problems) = (found.fields.len(), found.problems.len());
     writeln!(
         out,
-        "{pairs} pares, {singles} avulsas, {fields} campos, {} problemas",
-        problems.len()
+        "pares: {pairs}, avulsas: {singles}, campos: {fields}, problemas: {problems}"
+    )?;
+    Ok(())
+}
+
+fn write_problem(problem: &Problem, out: &mut dyn Write) -> Result<(), CommandError> {
+    let (severity, message) = (problem.kind.severity().as_str(), &problem.message);
+    writeln!(
+        out,
+        "{severity}: {message} ({}, parágrafo {})",
+        problem.part, problem.paragraph
+    )?;
+    writeln!(
+        out,
+        "    perto de \"{}\": {}",
+        problem.nearby, problem.remedy
     )?;
     Ok(())
 }
 
 pub(super) fn compare(
     arguments: &CompareArgs,
-    out: &mut dyn Write,
+    (out, err): (&mut dyn Write, &mut dyn Write),
     now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
-    let (_, old) = read_document(&arguments.old)?;
-    let (_, new) = read_document(&arguments.new)?;
-    let comparison = docx::compare(&old, &new);
+    let old = read(&arguments.old, err)?;
+    let new = read(&arguments.new, err)?;
+    let comparison = compare_documents(&old, &new);
     let report_to_stdout = arguments
         .output
         .as_ref()
         .is_some_and(|path| path.as_os_str() == "-");
     if let Some(path) = &arguments.output {
-        let html = render(
-            (&arguments.old, &old),
-            (&arguments.new, &new),
-            &comparison,
-            now(),
-        );
+        let html = report::render(&comparison, (&old, &new), &header(arguments, now()), &[]);
         write_file(path, html.as_bytes(), out)?;
     }
     if arguments.json {
@@ -108,6 +100,30 @@ pub(super) fn compare(
         writeln!(out, "verificado: aplicar dá o novo, desfazer dá o antigo")?;
     }
     Ok(())
+}
+
+/// Reads a document and tells what in it is not read or followed.
+fn read(path: &Path, err: &mut dyn Write) -> Result<Document, CommandError> {
+    let (_, document) = read_document(path)?;
+    for warning in &document.warnings {
+        writeln!(err, "aviso: {}: {}", path.display(), warning.message())?;
+    }
+    Ok(document)
+}
+
+fn header(arguments: &CompareArgs, now: Timestamp) -> Header {
+    let (old_name, new_name) = (file_name(&arguments.old), file_name(&arguments.new));
+    let generated_at = now
+        .to_zoned(TimeZone::system())
+        .strftime("%d/%m/%Y %H:%M:%S %Z")
+        .to_string();
+    Header {
+        title: format!("{old_name} e {new_name}"),
+        old_name,
+        new_name,
+        generated_at,
+        ..Header::default()
+    }
 }
 
 fn comparison_json(comparison: &Comparison) -> serde_json::Value {
@@ -143,14 +159,10 @@ fn write_comparison(
     let (content, formatting) = (comparison.modifications.len(), comparison.formatting.len());
     writeln!(
         out,
-        "{content} modificações de conteúdo, {formatting} de formatação"
+        "modificações de conteúdo: {content}, de formatação: {formatting}"
     )?;
     if let Some(path) = report {
         writeln!(out, "relatório: {}", path.display())?;
     }
     Ok(())
-}
-
-fn render(_: (&Path, &Document), _: (&Path, &Document), c: &Comparison, _: Timestamp) -> String {
-    format!("<!doctype html>{}", c.modifications.len())
 }

@@ -19,7 +19,7 @@ pub use args::{
     MarkedCollection, ReportArgs, TagsArgs,
 };
 
-use crate::records::{self, Access, Mark, RecordsError, StoreSettings};
+use crate::records::{self, Access, Listed, Mark, Records, RecordsError, State, StoreSettings};
 
 /// The command did what it should.
 const DONE: u8 = 0;
@@ -60,11 +60,11 @@ pub fn run(
 ) -> u8 {
     let result = match command {
         DocumentCommand::Import(command) => import::run(command, store, out, now),
-        DocumentCommand::Mark(arguments) => mark(arguments, store, out, now),
+        DocumentCommand::Mark(arguments) => mark(arguments, store, (out, err), now),
         DocumentCommand::List(arguments) => listing::list(&arguments, store, out, err),
         DocumentCommand::Report(arguments) => listing::report(&arguments, store, out),
-        DocumentCommand::Tags(arguments) => local::tags(&arguments, out),
-        DocumentCommand::Compare(arguments) => local::compare(&arguments, out, now),
+        DocumentCommand::Tags(arguments) => local::tags(&arguments, out, err),
+        DocumentCommand::Compare(arguments) => local::compare(&arguments, (out, err), now),
     };
     let result = result.and_then(|()| Ok(out.flush()?));
     match result {
@@ -85,14 +85,13 @@ pub fn run(
 fn mark(
     arguments: MarkArgs,
     store: &StoreSettings,
-    out: &mut dyn Write,
+    (out, err): (&mut dyn Write, &mut dyn Write),
     now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
     let listed = arguments.collection.listed();
     if arguments.note.is_some() && arguments.collection == MarkedCollection::Model {
-        return Err(CommandError::Usage(
-            "--nota vale para versao e modificacao; um modelo não tem nota".to_owned(),
-        ));
+        let reason = "--nota vale para versao e modificacao; um modelo não tem nota";
+        return Err(CommandError::Usage(reason.to_owned()));
     }
     let mark = Mark {
         listed,
@@ -109,10 +108,30 @@ fn mark(
     }
     writeln!(
         out,
-        "{} {} marcado como {}",
+        "{} {}: {}",
         listed.label(),
         mark.id,
         mark.status.trim()
     )?;
+    warn_of_missing_tags(&mark, records.as_mut(), err)
+}
+
+/// A model that is published before its tags are extracted waits for nothing any more, so somebody must know.
+fn warn_of_missing_tags(
+    mark: &Mark,
+    records: &mut dyn Records,
+    err: &mut dyn Write,
+) -> Result<(), CommandError> {
+    if mark.listed != Listed::Models || State::read(&mark.status) != State::Published {
+        return Ok(());
+    }
+    let rows = records.list(mark.listed, Some(&mark.id), 1)?;
+    if rows.iter().any(|row| row.text("total_tags") == "0") {
+        let id = &mark.id;
+        writeln!(
+            err,
+            "aviso: o modelo {id} não tem tags; para extraí-las: orquestrador marcar modelo {id} processar"
+        )?;
+    }
     Ok(())
 }

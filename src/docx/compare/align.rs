@@ -20,6 +20,10 @@ pub(super) struct Block {
 
 /// Gaps of at most so many pairs are paired by the best sum of similarities; larger ones by rare words first.
 const EXACT_PAIRS: usize = 40_000;
+/// Blocks of the longer side that are paired at once where a gap is too large for that.
+const STEP: usize = 96;
+/// Likeness at which the next blocks of such a gap are paired without looking further.
+const PLAIN: f32 = 0.8;
 /// A word that stands in more blocks of a gap than this votes for none.
 const RARE: usize = 8;
 
@@ -160,6 +164,12 @@ pub(super) fn heaviest_increasing(
     chain
 }
 
+fn set(values: &mut [f32], index: usize, value: f32) {
+    if let Some(slot) = values.get_mut(index) {
+        *slot = value;
+    }
+}
+
 /// A stretch of both sides between two anchors.
 struct Gap<'a> {
     old: &'a [Block],
@@ -199,19 +209,42 @@ impl Gap<'_> {
             return;
         }
         let mut at = from;
-        for anchor in self
-            .rare_word_pairs(from, to)
-            .into_iter()
-            .chain(std::iter::once(to))
-        {
-            let is_small = (anchor.0 - at.0).saturating_mul(anchor.1 - at.1) <= EXACT_PAIRS;
-            if is_small {
-                self.pair_exactly(at, anchor, pairs);
-            }
+        let anchors = self.rare_word_pairs(from, to);
+        for anchor in anchors.into_iter().chain(std::iter::once(to)) {
+            self.pair_in_steps(at, anchor, pairs);
             if anchor != to {
                 pairs.push(anchor);
                 at = (anchor.0 + 1, anchor.1 + 1);
             }
+        }
+    }
+
+    /// Pairs exactly within steps along the diagonal, so that the cost stays linear where no word is rare.
+    fn pair_in_steps(
+        &self,
+        from: (usize, usize),
+        to: (usize, usize),
+        pairs: &mut Vec<(usize, usize)>,
+    ) {
+        let mut from = from;
+        while from.0 < to.0 && from.1 < to.1 && self.likeness(from.0, from.1) >= PLAIN {
+            pairs.push(from);
+            from = (from.0 + 1, from.1 + 1);
+        }
+        let (height, width) = (to.0 - from.0, to.1 - from.1);
+        let steps = if height.saturating_mul(width) <= EXACT_PAIRS {
+            1
+        } else {
+            height.max(width).div_ceil(STEP)
+        };
+        let corner = |step: usize| {
+            (
+                from.0 + height * step / steps,
+                from.1 + width * step / steps,
+            )
+        };
+        for step in 0..steps {
+            self.pair_exactly(corner(step), corner(step + 1), pairs);
         }
     }
 
@@ -273,38 +306,24 @@ impl Gap<'_> {
             pairs.extend(self.is_one(from).then_some(from));
             return;
         }
-        let mut paired = vec![0.0_f32; height * width];
+        // The best sum from each corner to the end.
         let mut best = vec![0.0_f32; (height + 1) * (width + 1)];
+        let mut gains = vec![0.0_f32; height * width];
         let at = |row: usize, column: usize| row * (width + 1) + column;
         for row in (0..height).rev() {
             for column in (0..width).rev() {
-                let likeness = self.likeness(from.0 + row, from.1 + column);
-                let gain = if likeness >= self.threshold {
-                    likeness + 0.01
-                } else {
-                    0.0
-                };
+                let gain = self.gain(from.0 + row, from.1 + column);
                 let value = |index: usize| best.get(index).copied().unwrap_or(0.0);
-                let taken = if gain > 0.0 {
-                    value(at(row + 1, column + 1)) + gain
-                } else {
-                    0.0
-                };
                 let skipped = value(at(row + 1, column)).max(value(at(row, column + 1)));
-                if let Some(slot) = paired.get_mut(row * width + column) {
-                    *slot = if taken >= skipped { taken } else { 0.0 };
-                }
-                if let Some(slot) = best.get_mut(at(row, column)) {
-                    *slot = taken.max(skipped);
-                }
+                let taken = value(at(row + 1, column + 1)) + gain;
+                let is_taken = gain > 0.0 && taken >= skipped;
+                set(&mut gains, row * width + column, if is_taken { gain } else { 0.0 });
+                set(&mut best, at(row, column), if is_taken { taken } else { skipped });
             }
         }
         let (mut row, mut column) = (0, 0);
         while row < height && column < width {
-            if paired
-                .get(row * width + column)
-                .is_some_and(|taken| *taken > 0.0)
-            {
+            if gains.get(row * width + column).is_some_and(|gain| *gain > 0.0) {
                 pairs.push((from.0 + row, from.1 + column));
                 (row, column) = (row + 1, column + 1);
             } else if best.get(at(row + 1, column)) >= best.get(at(row, column + 1)) {
@@ -313,6 +332,12 @@ impl Gap<'_> {
                 column += 1;
             }
         }
+    }
+
+    /// What pairing two blocks is worth: nothing below the threshold.
+    fn gain(&self, old: usize, new: usize) -> f32 {
+        let likeness = self.likeness(old, new);
+        if likeness >= self.threshold { likeness + 0.01 } else { 0.0 }
     }
 
     /// Whether the only block that is left on either side is one that changed: alike, or grown out of the other.

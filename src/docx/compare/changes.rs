@@ -2,10 +2,14 @@
 
 use super::super::model::Document;
 use super::script::{Edit, Op, Script, Side, Span};
-use super::tokens::{MARK, line_text, readable};
+use super::tokens::{MARK, OBJECT, line_text, readable};
 
 /// Hunks with fewer equal words than this between them are one change.
 const NEAR: usize = 3;
+/// A paragraph with more changes than this is listed as one.
+const MANY: usize = 200;
+/// Bytes of context after which no further stretch is added.
+const LONG: usize = 2_000;
 
 /// One change within a paragraph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +42,7 @@ impl Change {
     }
 }
 
-/// The changes in spans, in order.
+/// The changes in spans, in order; a paragraph with very many is one change.
 pub(super) fn changes(spans: &[Span]) -> Vec<Change> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (index, span) in spans.iter().enumerate() {
@@ -49,6 +53,9 @@ pub(super) fn changes(spans: &[Span]) -> Vec<Change> {
             Some(last) if is_near(spans, last.1, index) => last.1 = index + 1,
             _ => found.push((index, index + 1)),
         }
+    }
+    if found.len() > MANY {
+        return vec![Change::whole(spans)];
     }
     found
         .into_iter()
@@ -96,48 +103,69 @@ fn change(spans: &[Span], first: usize, end: usize) -> Change {
     };
     let (before, after) = (side(Op::Insert), side(Op::Delete));
     let start = inner.first().map_or(0, |span| span.new);
-    let new_text = |spans: &[Span]| -> String {
-        spans
-            .iter()
-            .filter(|span| span.op != Op::Delete)
-            .map(|span| span.text.as_str())
-            .collect()
-    };
-    let head = new_text(spans.get(..first).unwrap_or_default());
-    let tail = new_text(spans.get(end..).unwrap_or_default());
-    let marks = head.matches(MARK).count();
-    let opening = last_sentence(&head);
-    let closing = tail
-        .get(..sentence_end(&tail).unwrap_or(tail.len()))
-        .unwrap_or_default();
-    let sentence = readable(&format!("{opening}{after}{closing}"))
-        .trim()
-        .to_owned();
-    let length: usize = after
-        .split(super::tokens::OBJECT)
-        .step_by(2)
-        .map(str::len)
-        .sum();
+    let sentence = format!("{}{after}{}", opening(spans, first), closing(spans, end));
+    let length: usize = after.split(OBJECT).step_by(2).map(str::len).sum();
+    let is_new = |span: &&Span| span.op != Op::Delete;
+    let head = spans.iter().take(first).filter(is_new);
     Change {
         before: readable(&before),
         after: readable(&after),
-        sentence,
+        sentence: readable(&sentence).trim().to_owned(),
         start,
         end: start + length,
-        marks,
+        marks: head.map(|span| span.text.matches(MARK).count()).sum(),
     }
+}
+
+/// The new text of the sentence before a change.
+fn opening(spans: &[Span], first: usize) -> String {
+    let mut pieces = Vec::new();
+    let mut length = 0;
+    for span in spans
+        .iter()
+        .take(first)
+        .rev()
+        .filter(|span| span.op != Op::Delete)
+    {
+        let piece = last_sentence(&span.text);
+        pieces.push(piece);
+        length += piece.len();
+        if piece.len() < span.text.len() || length > LONG {
+            break;
+        }
+    }
+    pieces.reverse();
+    pieces.concat()
+}
+
+/// The new text of the sentence after a change.
+fn closing(spans: &[Span], end: usize) -> String {
+    let mut text = String::new();
+    for span in spans.iter().skip(end).filter(|span| span.op != Op::Delete) {
+        let stop = sentence_end(&span.text);
+        text.push_str(
+            span.text
+                .get(..stop.unwrap_or(span.text.len()))
+                .unwrap_or_default(),
+        );
+        if stop.is_some() || text.len() > LONG {
+            break;
+        }
+    }
+    text
 }
 
 /// The beginning of the sentence in which a text ends.
 fn last_sentence(text: &str) -> &str {
-    let mut start = 0;
-    while let Some(end) = text.get(start..).and_then(sentence_end) {
-        if start + end >= text.len() {
+    let mut rest = text;
+    while let Some(end) = sentence_end(rest) {
+        let after = rest.get(end..).unwrap_or_default();
+        if after.is_empty() && !rest.ends_with(char::is_whitespace) {
             break;
         }
-        start += end;
+        rest = after;
     }
-    text.get(start..).unwrap_or_default()
+    rest
 }
 
 /// Where the first sentence of a text ends: past the white space after its mark.
@@ -274,5 +302,7 @@ mod tests {
             Some("Outra.")
         );
         assert_eq!(last_sentence("Um. Dois; três"), "três");
+        assert_eq!(last_sentence("Um. "), "");
+        assert_eq!(last_sentence("Um."), "Um.");
     }
 }

@@ -4,9 +4,11 @@
 //! or the records' store.
 
 mod align;
+mod anchors;
 mod changes;
 mod formatting;
 mod list;
+mod modification;
 mod regroup;
 mod rewrite;
 pub mod script;
@@ -14,7 +16,7 @@ mod spans;
 mod story;
 mod tokens;
 
-pub use list::{Category, Modification, Summary};
+pub use modification::{Category, Modification, Summary};
 pub use script::{Edit, Op, Script, Side, Span, StoryEdit, apply, revert, verify};
 pub use tokens::lines_of;
 pub(super) use tokens::{line_text, readable};
@@ -41,7 +43,24 @@ pub struct Comparison {
 /// Compares two documents.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Comparison {
-    let script = script_of(old, new);
+    let script = script_of(old, new, &|| false).unwrap_or_default();
+    from_script(script, old, new)
+}
+
+/// Compares two documents until `cancelled` answers true; then there is no result.
+///
+/// It is asked before each pair of paragraphs, rows and cells.
+#[must_use]
+pub fn compare_until(
+    old: &Document,
+    new: &Document,
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Comparison> {
+    let script = script_of(old, new, cancelled)?;
+    Some(from_script(script, old, new))
+}
+
+fn from_script(script: Script, old: &Document, new: &Document) -> Comparison {
     let list::Lists {
         modifications,
         formatting,
@@ -55,50 +74,37 @@ pub fn compare(old: &Document, new: &Document) -> Comparison {
     }
 }
 
-fn script_of(old: &Document, new: &Document) -> Script {
+fn script_of(old: &Document, new: &Document, cancelled: &dyn Fn() -> bool) -> Option<Script> {
     let mut tokens = Tokens::default();
-    let left: Vec<story::Side<'_>> = old
-        .stories
-        .iter()
-        .map(|story| story::Side::new(&story.paragraphs, &mut tokens))
-        .collect();
-    let right: Vec<story::Side<'_>> = new
-        .stories
-        .iter()
-        .map(|story| story::Side::new(&story.paragraphs, &mut tokens))
-        .collect();
-    let nothing = story::Side {
-        paragraphs: &[],
-        lines: Vec::new(),
-    };
+    let left = sides(&old.stories, &mut tokens);
+    let right = sides(&new.stories, &mut tokens);
+    let nothing = story::Side { paragraphs: &[], lines: Vec::new() };
     let mut script = Script::default();
-    for (one, other) in pair_stories((old, &left), (new, &right), &tokens) {
-        let (old, new) = (
-            one.and_then(|index| left.get(index)),
-            other.and_then(|index| right.get(index)),
-        );
-        let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
-        let mut stories = Stories {
-            tokens: &mut tokens,
-            old,
-            new,
-            edits: Vec::new(),
-        };
-        stories.compare(Level::Top, old.all(), new.all());
-        let mut context = Context {
-            tokens: stories.tokens,
-            old,
-            new,
-        };
-        let mut edits = regroup::splits_and_merges(stories.edits, &mut context);
-        regroup::moves(&mut edits, &mut context);
-        script.stories.push(StoryEdit {
-            old: one,
-            new: other,
-            edits,
-        });
+    for (old, new) in pair_stories((old, &left), (new, &right), &tokens) {
+        let one = old.and_then(|index| left.get(index)).unwrap_or(&nothing);
+        let other = new.and_then(|index| right.get(index)).unwrap_or(&nothing);
+        let edits = edits(&mut tokens, (one, other), cancelled)?;
+        script.stories.push(StoryEdit { old, new, edits });
     }
-    script
+    Some(script)
+}
+
+fn sides<'a>(stories: &'a [Story], tokens: &mut Tokens<'a>) -> Vec<story::Side<'a>> {
+    stories.iter().map(|story| story::Side::new(&story.paragraphs, tokens)).collect()
+}
+
+/// The edits between two stories, or `None` if the comparison was stopped.
+fn edits<'a>(
+    tokens: &mut Tokens<'a>,
+    (old, new): (&story::Side<'a>, &story::Side<'a>),
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Vec<Edit>> {
+    let mut stories = Stories { tokens, old, new, edits: Vec::new(), cancelled };
+    stories.compare(Level::Top, old.all(), new.all());
+    let mut context = Context { tokens: stories.tokens, old, new };
+    let mut edits = regroup::splits_and_merges(stories.edits, &mut context);
+    regroup::moves(&mut edits, &mut context);
+    (!cancelled()).then_some(edits)
 }
 
 type StoryPair = (Option<usize>, Option<usize>);

@@ -1,6 +1,6 @@
 //! Moves, splits and merges, found among the edits that pairing in order could not explain.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::align::{containment, similarity};
 use super::rewrite::spans;
@@ -12,6 +12,8 @@ use super::tokens::{Line, Tokens};
 const MOVE_WEIGHT: u32 = 24;
 /// Likeness from which a removed and a new paragraph are one that moved and was changed.
 const MOVE_LIKENESS: f32 = 0.75;
+/// A paragraph is not followed into more parts than this: each part more means comparing all of them again.
+const MOST_PARTS: usize = 12;
 /// A word that occurs in more of the new paragraphs than this finds no candidate.
 const RARE: usize = 6;
 
@@ -73,6 +75,9 @@ impl Context<'_, '_> {
     }
 
     fn split(&mut self, old: usize, new: (usize, usize), added: usize) -> Option<Edit> {
+        if new.1 > MOST_PARTS {
+            return None;
+        }
         let parts = self.new.lines.get(new.0..new.0 + new.1)?;
         let whole = self.old.lines.get(old)?;
         let is_one = same_cell(self.new, new.0, new.1)
@@ -86,6 +91,9 @@ impl Context<'_, '_> {
     }
 
     fn merge(&mut self, old: (usize, usize), new: usize, added: usize) -> Option<Edit> {
+        if old.1 > MOST_PARTS {
+            return None;
+        }
         let parts = self.old.lines.get(old.0..old.0 + old.1)?;
         let whole = self.new.lines.get(new)?;
         let is_one = same_cell(self.old, old.0, old.1)
@@ -135,16 +143,16 @@ fn is_cut(whole: &Line, parts: &[Line], added: &Line, tokens: &Tokens<'_>) -> bo
 
 /// Pairs removed paragraphs with new ones that are the same, or nearly, elsewhere in the story.
 pub(super) fn moves(edits: &mut [Edit], context: &mut Context<'_, '_>) {
-    let mut arrivals: HashMap<u32, Vec<usize>> = HashMap::new();
+    let mut arrivals: HashMap<u32, VecDeque<usize>> = HashMap::new();
     let mut departures = Vec::new();
     for (index, edit) in edits.iter().enumerate() {
         match edit {
             Edit::Delete { old, .. } if is_long(context.old, *old, context.tokens) => {
-                departures.push(index)
+                departures.push(index);
             }
             Edit::Insert { new, .. } if is_long(context.new, *new, context.tokens) => {
                 if let Some(line) = context.new.lines.get(*new) {
-                    arrivals.entry(line.key).or_default().push(index);
+                    arrivals.entry(line.key).or_default().push_back(index);
                 }
             }
             _ => {}
@@ -153,11 +161,9 @@ pub(super) fn moves(edits: &mut [Edit], context: &mut Context<'_, '_>) {
     let mut left = Vec::new();
     for departure in departures {
         let key = old_line(edits, departure, context).map(|line| line.key);
-        let arrival = key
-            .and_then(|key| arrivals.get_mut(&key))
-            .filter(|found| !found.is_empty());
-        match arrival {
-            Some(found) => move_whole(edits, departure, found.remove(0)),
+        let same = key.and_then(|key| arrivals.get_mut(&key));
+        match same.and_then(VecDeque::pop_front) {
+            Some(arrival) => move_whole(edits, departure, arrival),
             None => left.push(departure),
         }
     }

@@ -233,7 +233,7 @@ impl Replay<'_> {
             Edit::Insert { new, text } => self.one_sided(*new, text, goal == Goal::New)?,
             Edit::Delete { old, text } => self.one_sided(*old, text, goal == Goal::Old)?,
             Edit::Modify { old, new, spans } => {
-                self.rewrite(pick(goal, *old, *new), 1, spans, goal)?
+                self.rewrite(pick(goal, *old, *new), 1, spans, goal)?;
             }
             Edit::Split { old, new, spans } => {
                 let (first, count) = pick(goal, (*old, 1), *new);

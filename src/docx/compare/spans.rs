@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, Token};
 
+use super::anchors;
 use super::tokens::{Class, Tokens};
 
 /// Two stretches that differ, between stretches that are equal.
@@ -16,7 +17,10 @@ pub(super) struct Hunk {
 }
 
 /// Pairs of tokens up to which the heaviest common sequence is found exactly.
-const EXACT_PAIRS: usize = 1_000_000;
+const EXACT_PAIRS: usize = 250_000;
+
+/// Pairs of tokens up to which rare words guide the search; beyond, the sides are first cut at equal phrases.
+const HISTOGRAM_PAIRS: usize = 4_000_000;
 
 /// The hunks that turn `old` into `new`, in order, with equal and equally long stretches between them.
 pub(super) fn hunks(old: &[u32], new: &[u32], tokens: &Tokens<'_>) -> Vec<Hunk> {
@@ -35,13 +39,7 @@ pub(super) fn hunks(old: &[u32], new: &[u32], tokens: &Tokens<'_>) -> Vec<Hunk> 
         .count();
     let middle_old = old.get(prefix..old.len() - suffix).unwrap_or_default();
     let middle_new = new.get(prefix..new.len() - suffix).unwrap_or_default();
-    let found = if middle_old.is_empty() && middle_new.is_empty() {
-        Vec::new()
-    } else if middle_old.len().saturating_mul(middle_new.len()) <= EXACT_PAIRS {
-        exact(middle_old, middle_new, tokens)
-    } else {
-        histogram(middle_old, middle_new, tokens)
-    };
+    let found = differing(middle_old, middle_new, tokens);
     let shift = |range: Range<usize>| range.start + prefix..range.end + prefix;
     let found = found
         .into_iter()
@@ -51,6 +49,28 @@ pub(super) fn hunks(old: &[u32], new: &[u32], tokens: &Tokens<'_>) -> Vec<Hunk> 
         })
         .collect();
     join(found, old, tokens)
+}
+
+/// The hunks of two sides by the best means that their lengths allow.
+fn differing(old: &[u32], new: &[u32], tokens: &Tokens<'_>) -> Vec<Hunk> {
+    let size = old.len().saturating_mul(new.len());
+    if size <= EXACT_PAIRS {
+        return exact(old, new, tokens);
+    }
+    if size <= HISTOGRAM_PAIRS {
+        return histogram(old, new, tokens);
+    }
+    let mut hunks = Vec::new();
+    for (one, other) in anchors::stretches(old, new) {
+        let left = old.get(one.clone()).unwrap_or_default();
+        let right = new.get(other.clone()).unwrap_or_default();
+        let found = exact(left, right, tokens).into_iter();
+        hunks.extend(found.map(|hunk| Hunk {
+            old: hunk.old.start + one.start..hunk.old.end + one.start,
+            new: hunk.new.start + other.start..hunk.new.end + other.start,
+        }));
+    }
+    hunks
 }
 
 fn histogram(old: &[u32], new: &[u32], tokens: &Tokens<'_>) -> Vec<Hunk> {

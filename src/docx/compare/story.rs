@@ -26,6 +26,8 @@ pub(super) struct Stories<'c, 'a> {
     pub(super) old: &'c Side<'a>,
     pub(super) new: &'c Side<'a>,
     pub(super) edits: Vec<Edit>,
+    /// Asked before each pair; once it says true, the edits are no longer complete.
+    pub(super) cancelled: &'c dyn Fn() -> bool,
 }
 
 /// How the paragraphs of a range are grouped into blocks. The calls go down these four and no further, however deep
@@ -62,6 +64,9 @@ impl Stories<'_, '_> {
             .into_iter()
             .chain(std::iter::once((left.len(), right.len())))
         {
+            if (self.cancelled)() {
+                return;
+            }
             self.delete(left.get(next_old..one).unwrap_or_default());
             self.insert(right.get(next_new..other).unwrap_or_default());
             if let (Some(one), Some(other)) = (left.get(one), right.get(other)) {

@@ -3,7 +3,7 @@
 use imara_diff::{Algorithm, Diff, InternedInput};
 
 use super::super::model::{Document, is_hidden};
-use super::{StoryMarks, readable};
+use super::story::{StoryMarks, readable};
 
 /// How many words of a difference are quoted.
 const QUOTED_WORDS: usize = 12;

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ProblemKind;
-use super::mark::{Form, Mark};
+use super::mark::Mark;
+use super::syntax::Form;
 
 /// Two marks that belong together, by their index.
 pub(super) struct Pair {
@@ -107,23 +108,23 @@ struct Partners {
 
 impl Partners {
     fn find(marks: &[Mark], closed: &HashSet<&str>) -> Self {
-        let mut partners = Self::default();
+        let mut found = Self::default();
         let mut open: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, mark) in marks.iter().enumerate() {
             let waiting = open.entry(&mark.key).or_default();
-            let closes = match mark.form {
+            let is_end = match mark.form {
                 Form::SelfClosing => continue,
                 Form::Closing => true,
                 // Without any closing form, the second opening closes the first.
                 Form::Opening => !waiting.is_empty() && !closed.contains(mark.key.as_str()),
             };
-            if !closes {
+            if !is_end {
                 waiting.push(index);
             } else if let Some(opening) = waiting.pop() {
-                partners.closing_of.insert(opening, index);
-                partners.opening_of.insert(index, opening);
+                found.closing_of.insert(opening, index);
+                found.opening_of.insert(index, opening);
             }
         }
-        partners
+        found
     }
 }

@@ -1,6 +1,7 @@
 //! The mistakes that templates have, with the words in which people are told of them.
 
 use super::super::model::Story;
+use super::mark::Mark;
 use super::{CONTEXT, collapse};
 
 /// The kinds of problem: a closed set, which is also the label of a metric.
@@ -216,6 +217,11 @@ impl Problems {
             nearby: nearby(story, paragraph, offset),
         };
         self.0.push((place, problem));
+    }
+
+    /// A problem of a mark, at its beginning.
+    pub(super) fn add_mark(&mut self, story: &Story, kind: ProblemKind, mark: &Mark) {
+        self.add(story, kind, (mark.paragraph, mark.start), &mark.written);
     }
 
     pub(super) fn into_ordered(mut self) -> impl Iterator<Item = Problem> {

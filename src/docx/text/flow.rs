@@ -3,44 +3,29 @@
 //! It is told what happens and keeps the model's invariants; it knows nothing of XML.
 
 use super::super::model::{
-    Cell, Deleted, Document, Field, FieldKind, Inline, Link, Object, Paragraph, Place, RunSpan,
-    Story, Table,
+    Cell, Deleted, Document, Inline, Link, Object, Paragraph, Place, RunSpan, Story,
 };
+use super::field::OpenField;
+use super::table::OpenTable;
 
 /// A story under construction.
 pub(super) struct Flow {
     /// Its index in the document, fixed when it opens.
     pub(super) index: usize,
     pub(super) story: Story,
-    open: Option<Paragraph>,
+    pub(super) open: Option<Paragraph>,
     /// A paragraph whose mark is deleted and which goes on in the next one.
     carry: Option<Paragraph>,
     mark_deleted: bool,
-    blocks: usize,
-    cells: Vec<Cell>,
-    tables: Vec<OpenTable>,
-    fields: Vec<OpenField>,
+    pub(super) blocks: usize,
+    pub(super) cells: Vec<Cell>,
+    pub(super) tables: Vec<OpenTable>,
+    pub(super) fields: Vec<OpenField>,
     links: Vec<(usize, String)>,
     /// How many tracked deletions are open.
     pub(super) deletions: usize,
     runs: usize,
     format: u64,
-}
-
-struct OpenTable {
-    index: usize,
-    row: usize,
-    column: usize,
-    row_start: usize,
-    cell_start: usize,
-    row_deleted: bool,
-    cell_deleted: bool,
-}
-
-struct OpenField {
-    instruction: String,
-    begin: Place,
-    result: Option<Place>,
 }
 
 impl Flow {
@@ -116,7 +101,7 @@ impl Flow {
     }
 
     /// Ends a paragraph that was to go on where nothing follows: it stays if there is anything in it.
-    fn drop_carry(&mut self) {
+    pub(super) fn drop_carry(&mut self) {
         let Some(carry) = self.carry.take() else {
             return;
         };
@@ -250,147 +235,6 @@ impl Flow {
             paragraph.links.push(Link { start, end, target });
         }
     }
-
-    pub(super) fn open_table(&mut self) {
-        self.close_paragraph();
-        self.drop_carry();
-        if self.tables.is_empty() {
-            self.blocks += 1;
-        }
-        let index = self.story.tables.len();
-        let block = self.blocks.saturating_sub(1);
-        self.story.tables.push(Table {
-            parent: self.cells.last().copied(),
-            block,
-            rows: 0,
-        });
-        let start = self.story.paragraphs.len();
-        self.tables.push(OpenTable {
-            index,
-            row: 0,
-            column: 0,
-            row_start: start,
-            cell_start: start,
-            row_deleted: false,
-            cell_deleted: false,
-        });
-    }
-
-    pub(super) fn close_table(&mut self) {
-        if let Some(table) = self.tables.pop()
-            && let Some(kept) = self.story.tables.get_mut(table.index)
-        {
-            kept.rows = table.row;
-        }
-    }
-
-    pub(super) fn open_row(&mut self) {
-        let start = self.story.paragraphs.len();
-        if let Some(table) = self.tables.last_mut() {
-            table.row_start = start;
-            table.column = 0;
-            table.row_deleted = false;
-        }
-    }
-
-    pub(super) fn delete_row(&mut self) {
-        if let Some(table) = self.tables.last_mut() {
-            table.row_deleted = true;
-        }
-    }
-
-    pub(super) fn close_row(&mut self) {
-        if let Some(table) = self.tables.last_mut() {
-            if table.row_deleted {
-                self.story.paragraphs.truncate(table.row_start);
-            } else {
-                table.row += 1;
-            }
-        }
-    }
-
-    pub(super) fn open_cell(&mut self) {
-        let start = self.story.paragraphs.len();
-        if let Some(table) = self.tables.last_mut() {
-            table.cell_start = start;
-            table.cell_deleted = false;
-            self.cells.push(Cell {
-                table: table.index,
-                row: table.row,
-                column: table.column,
-            });
-        }
-    }
-
-    pub(super) fn delete_cell(&mut self) {
-        if let Some(table) = self.tables.last_mut() {
-            table.cell_deleted = true;
-        }
-    }
-
-    pub(super) fn close_cell(&mut self) {
-        self.close_paragraph();
-        self.drop_carry();
-        if let Some(table) = self.tables.last_mut() {
-            self.cells.pop();
-            if table.cell_deleted {
-                self.story.paragraphs.truncate(table.cell_start);
-            } else {
-                table.column += 1;
-            }
-        }
-    }
-
-    pub(super) fn begin_field(&mut self) {
-        let begin = self.place();
-        self.fields.push(OpenField {
-            instruction: String::new(),
-            begin,
-            result: None,
-        });
-    }
-
-    pub(super) fn push_instruction(&mut self, text: &str) {
-        if let Some(field) = self
-            .fields
-            .iter_mut()
-            .rev()
-            .find(|field| field.result.is_none())
-        {
-            field.instruction.push_str(text);
-        }
-    }
-
-    pub(super) fn separate_field(&mut self, fields: &mut Vec<Field>) {
-        let here = self.place();
-        if let Some(field) = self.fields.last_mut()
-            && field.result.is_none()
-        {
-            field.result = Some(here);
-            fields.extend(merge_field(&field.instruction, field.begin));
-        }
-    }
-
-    pub(super) fn end_field(&mut self, fields: &mut Vec<Field>) {
-        let here = self.place();
-        let Some(field) = self.fields.pop() else {
-            return;
-        };
-        let Some(result) = field.result else {
-            fields.extend(merge_field(&field.instruction, field.begin));
-            return;
-        };
-        if result.paragraph == here.paragraph
-            && let Some(target) = hyperlink(&field.instruction)
-            && let Some(paragraph) = &mut self.open
-        {
-            paragraph.links.push(Link {
-                start: result.offset,
-                end: here.offset,
-                target,
-            });
-        }
-    }
 }
 
 fn push_deleted(paragraph: &mut Paragraph, text: &str) {
@@ -401,58 +245,5 @@ fn push_deleted(paragraph: &mut Paragraph, text: &str) {
             offset,
             text: text.to_owned(),
         }),
-    }
-}
-
-/// The merge field that an instruction describes, if it does.
-pub(super) fn merge_field(instruction: &str, place: Place) -> Option<Field> {
-    let name = argument(instruction, "MERGEFIELD")?;
-    Some(Field {
-        kind: FieldKind::MergeField,
-        name,
-        alias: String::new(),
-        place,
-    })
-}
-
-fn hyperlink(instruction: &str) -> Option<String> {
-    let target = argument(instruction, "HYPERLINK")?;
-    if target == "\\l" {
-        let (_, anchor) = instruction.split_once("\\l")?;
-        return Some(format!("#{}", anchor.trim().trim_matches('"')));
-    }
-    Some(target)
-}
-
-/// The first argument of a field of that type (ECMA-376 part 1, 17.16.2), without quotes.
-fn argument(instruction: &str, kind: &str) -> Option<String> {
-    let instruction = instruction.trim();
-    let (word, rest) = instruction.split_once(char::is_whitespace)?;
-    if !word.eq_ignore_ascii_case(kind) {
-        return None;
-    }
-    let rest = rest.trim_start();
-    let name = match rest.strip_prefix(['"', '\u{201c}', '\u{201d}']) {
-        Some(quoted) => quoted.split(['"', '\u{201c}', '\u{201d}']).next()?,
-        None => rest.split_whitespace().next()?,
-    };
-    Some(name.to_owned()).filter(|name| !name.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_merge_field_may_be_quoted() {
-        assert_eq!(
-            argument(" MERGEFIELD  \"nome do cliente\" \\* X", "MERGEFIELD").as_deref(),
-            Some("nome do cliente")
-        );
-        assert_eq!(
-            argument("mergefield Nome", "MERGEFIELD").as_deref(),
-            Some("Nome")
-        );
-        assert_eq!(argument("PAGE", "MERGEFIELD"), None);
     }
 }

@@ -3,18 +3,20 @@
 //! One loop over the items of a part with a stack of open elements: nothing here calls itself on the input's nesting.
 //! It knows what the elements mean; it does not know where the part's bytes come from.
 
+mod field;
 mod flow;
+mod graphic;
 mod properties;
+mod table;
+mod word;
 
 use std::collections::HashMap;
 
-use self::flow::{Flow, merge_field};
+use self::flow::Flow;
 use self::properties::Properties;
 use super::hash::Fnv;
 use super::limits::ReadError;
-use super::model::{
-    Document, Field, FieldKind, Object, Place, Story, StoryKind, Warning, WarningKind,
-};
+use super::model::{Document, Object, Place, Story, StoryKind, Warning, WarningKind};
 use super::xml::{Budget, Element, Item, Ns, Xml};
 
 /// What a relationship id of a part leads to.
@@ -99,6 +101,7 @@ pub(super) fn read_part(
     document: &mut Document,
 ) -> Result<(), ReadError> {
     let mut xml = Xml::new(part.text, part.name, budget);
+    xml.foresee()?;
     let mut reader = Reader {
         part,
         document,
@@ -213,189 +216,6 @@ impl Reader<'_> {
         }
     }
 
-    fn open_word(&mut self, element: &Element<'_>) -> Open {
-        match element.local() {
-            "body" | "hdr" | "ftr" | "footnote" | "endnote" | "comment" => self.open_story(element),
-            "p" if !self.flows.is_empty() => {
-                self.with_flow(Flow::open_paragraph);
-                Open::Paragraph
-            }
-            "pPr" => Open::ParagraphProperties,
-            "rPr" if self.formula.is_none() => Open::RunProperties,
-            "r" => {
-                self.with_flow(Flow::open_run);
-                Open::Plain
-            }
-            "t" => Open::Text,
-            "delText" => Open::DeletedText,
-            "instrText" => Open::Instruction,
-            "del" | "moveFrom" => {
-                self.with_flow(|flow| flow.deletions += 1);
-                Open::Deletion
-            }
-            "rPr" | "tblPr" | "tblPrEx" | "tblGrid" | "sectPr" | "delInstrText" | "rt"
-            | "sdtEndPr" | "sdtPlaceholder" => Open::Skip,
-            _ => self.open_word_block(element),
-        }
-    }
-
-    fn open_word_block(&mut self, element: &Element<'_>) -> Open {
-        match element.local() {
-            "tbl" => self.enter(Flow::open_table, Open::Table),
-            "tr" => self.enter(Flow::open_row, Open::Row),
-            "tc" => self.enter(Flow::open_cell, Open::CellOfRow),
-            "trPr" => Open::RowProperties,
-            "tcPr" => Open::CellProperties,
-            "hyperlink" => {
-                let target = self.link_target(element);
-                self.enter(|flow| flow.open_link(target), Open::Link)
-            }
-            "fldSimple" => {
-                let instruction = element.word("instr").unwrap_or_default();
-                let place = self.place();
-                self.document
-                    .fields
-                    .extend(merge_field(&instruction, place));
-                Open::SimpleField
-            }
-            "sdtPr" => {
-                self.control = (String::new(), String::new());
-                Open::ControlProperties
-            }
-            "drawing" | "pict" | "object" => self.open_drawing(),
-            "txbxContent" => self.open_text_box(),
-            "altChunk" => {
-                let target = self
-                    .target(element, "id")
-                    .map(|target| target.name)
-                    .unwrap_or_default();
-                self.warn(WarningKind::AltChunk, target);
-                Open::Skip
-            }
-            _ => self.open_word_inline(element),
-        }
-    }
-
-    fn open_word_inline(&mut self, element: &Element<'_>) -> Open {
-        let id = || element.word("id").unwrap_or_default();
-        match element.local() {
-            "tab" | "ptab" => self.with_flow(|flow| flow.push_text("\t")),
-            "cr" => self.with_flow(|flow| flow.push_text("\n")),
-            "br" => {
-                let is_page = matches!(element.word("type").as_deref(), Some("page" | "column"));
-                self.with_flow(|flow| flow.push_text(if is_page { "\u{c}" } else { "\n" }));
-            }
-            "noBreakHyphen" => self.with_flow(|flow| flow.push_text("\u{2011}")),
-            "softHyphen" => self.with_flow(|flow| flow.push_text("\u{ad}")),
-            "sym" => self.with_flow(|flow| flow.push_text(&symbol(element).to_string())),
-            "footnoteReference" => self.push_object(Object::Footnote { id: id() }),
-            "endnoteReference" => self.push_object(Object::Endnote { id: id() }),
-            "commentReference" => self.push_object(Object::Comment { id: id() }),
-            "fldChar" => self.field_character(element),
-            _ => {}
-        }
-        Open::Plain
-    }
-
-    fn field_character(&mut self, element: &Element<'_>) {
-        let Some(flow) = self.flows.last_mut() else {
-            return;
-        };
-        if flow.deletions > 0 {
-            return;
-        }
-        match element.word("fldCharType").as_deref() {
-            Some("begin") => flow.begin_field(),
-            Some("separate") => flow.separate_field(&mut self.document.fields),
-            Some("end") => flow.end_field(&mut self.document.fields),
-            _ => {}
-        }
-    }
-
-    fn open_math(&mut self, element: &Element<'_>) -> Open {
-        match element.local() {
-            "oMath" if self.formula.is_none() => {
-                self.formula = Some(Formula {
-                    offset: self.place().offset,
-                    hash: Fnv::new(),
-                });
-                self.with_flow(Flow::open_run);
-                Open::Math
-            }
-            "t" => Open::Text,
-            "ctrlPr" | "rPr" => Open::Skip,
-            _ => {
-                if let Some(formula) = &mut self.formula {
-                    let value = element.get(Ns::Math, "val").unwrap_or_default();
-                    formula.hash.add(value.as_bytes());
-                }
-                Open::Plain
-            }
-        }
-    }
-
-    fn open_graphic(&mut self, ns: Ns, element: &Element<'_>) -> Open {
-        let target = match (ns, element.local()) {
-            (Ns::Drawing, "blip") => self
-                .target(element, "embed")
-                .or_else(|| self.target(element, "link")),
-            (Ns::Vml, "imagedata") => self
-                .target(element, "id")
-                .or_else(|| self.target(element, "href")),
-            _ => None,
-        };
-        if let Some(target) = target {
-            if let Some(drawing) = self.drawings.last_mut() {
-                drawing.pictures.push(target.hash);
-            }
-            return Open::Plain;
-        }
-        // Charts, diagrams and embedded objects are known by the part they lead to.
-        let leads_to = self
-            .target(element, "id")
-            .or_else(|| self.target(element, "dm"));
-        if let Some(drawing) = self.drawings.last_mut() {
-            if let Some(target) = &leads_to {
-                drawing.hash.add(target.hash.as_bytes());
-            }
-            if ns == Ns::WordDrawing && element.local() == "docPr" {
-                let text = element.plain("descr").filter(|text| !text.is_empty());
-                drawing.description = text.or_else(|| element.plain("name")).unwrap_or_default();
-            }
-        }
-        Open::Plain
-    }
-
-    fn open_drawing(&mut self) -> Open {
-        if self.flows.last().is_none_or(|flow| flow.deletions > 0) {
-            return Open::Skip;
-        }
-        self.drawings.push(Drawing {
-            pictures: Vec::new(),
-            description: String::new(),
-            has_text_box: false,
-            hash: Fnv::new(),
-        });
-        Open::Drawing
-    }
-
-    fn close_drawing(&mut self) {
-        let Some(drawing) = self.drawings.pop() else {
-            return;
-        };
-        if drawing.pictures.is_empty() && !drawing.has_text_box {
-            self.push_object(Object::Drawing {
-                hash: format!("{:016x}", drawing.hash.value()),
-            });
-        }
-        for hash in drawing.pictures {
-            self.push_object(Object::Picture {
-                hash,
-                description: drawing.description.clone(),
-            });
-        }
-    }
-
     fn open_story(&mut self, element: &Element<'_>) -> Open {
         let is_separator = element.word("type").is_some_and(|kind| kind != "normal");
         if is_separator || !self.flows.is_empty() {
@@ -404,23 +224,6 @@ impl Reader<'_> {
         let id = element.word("id").unwrap_or_default();
         let mut story = Story::new(self.part.kind, self.part.name, &id);
         story.author = element.word("author").unwrap_or_default();
-        self.push_story(story);
-        Open::Story
-    }
-
-    fn open_text_box(&mut self) -> Open {
-        let Some(outer) = self.flows.last() else {
-            return Open::Skip;
-        };
-        let anchor = outer.place();
-        self.boxes += 1;
-        let mut story = Story::new(StoryKind::TextBox, self.part.name, &self.boxes.to_string());
-        story.anchor = Some(anchor);
-        if let Some(drawing) = self.drawings.last_mut() {
-            drawing.has_text_box = true;
-        }
-        let index = self.document.stories.len();
-        self.push_object(Object::TextBox { story: index });
         self.push_story(story);
         Open::Story
     }
@@ -450,7 +253,7 @@ impl Reader<'_> {
                 self.with_flow(|flow| flow.set_run_format(format));
             }
             Some(Open::Deletion) => {
-                self.with_flow(|flow| flow.deletions = flow.deletions.saturating_sub(1))
+                self.with_flow(|flow| flow.deletions = flow.deletions.saturating_sub(1));
             }
             Some(Open::Table) => self.with_flow(Flow::close_table),
             Some(Open::Row) => self.with_flow(Flow::close_row),
@@ -465,20 +268,6 @@ impl Reader<'_> {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn close_control(&mut self) {
-        let (alias, tag) = std::mem::take(&mut self.control);
-        let name = if tag.is_empty() { alias.clone() } else { tag };
-        if !name.is_empty() {
-            let place = self.place();
-            self.document.fields.push(Field {
-                kind: FieldKind::ContentControl,
-                name,
-                alias,
-                place,
-            });
         }
     }
 
@@ -533,17 +322,6 @@ impl Reader<'_> {
             .cloned()
     }
 
-    fn link_target(&self, element: &Element<'_>) -> String {
-        let anchor = element
-            .word("anchor")
-            .map(|name| format!("#{name}"))
-            .unwrap_or_default();
-        self.target(element, "id")
-            .map(|target| target.name)
-            .unwrap_or_default()
-            + &anchor
-    }
-
     fn warn(&mut self, kind: WarningKind, detail: String) {
         self.document.warnings.push(Warning {
             kind,
@@ -551,13 +329,4 @@ impl Reader<'_> {
             detail,
         });
     }
-}
-
-/// The character of `w:sym` (17.3.3.30); fonts of symbols use the private use area.
-fn symbol(element: &Element<'_>) -> char {
-    let code = element
-        .word("char")
-        .and_then(|text| u32::from_str_radix(&text, 16).ok());
-    code.and_then(char::from_u32)
-        .unwrap_or(char::REPLACEMENT_CHARACTER)
 }

@@ -64,11 +64,7 @@ pub(super) fn list(
         table(listed)
     );
     let mut statement = connection.prepare(&sql)?;
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(ToOwned::to_owned)
-        .collect();
+    let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![parent, limit], |row| read_row(row, &names))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -106,7 +102,7 @@ pub(super) fn read_file(
 pub(super) fn base_of(connection: &Connection, version: &RecordId) -> Result<Base, RecordsError> {
     let earlier = connection
         .query_row(
-            "SELECT e.id, e.versao, e.arquivo FROM versao e JOIN versao v ON v.contrato = e.contrato
+            "SELECT e.id, e.versao, e.arquivo, e.date_created FROM versao e JOIN versao v ON v.contrato = e.contrato
              WHERE v.id = ?1 AND (e.date_created, e.id) < (v.date_created, v.id)
              ORDER BY e.date_created DESC, e.id DESC LIMIT 1",
             [key("versão", version)?],
@@ -117,7 +113,7 @@ pub(super) fn base_of(connection: &Connection, version: &RecordId) -> Result<Bas
         return Ok(base);
     }
     let sql =
-        "SELECT m.id, m.nome, m.arquivo_original FROM versao v JOIN contrato c ON c.id = v.contrato
+        "SELECT m.id, m.nome, m.arquivo_original, m.date_created FROM versao v JOIN contrato c ON c.id = v.contrato
                JOIN modelo_contrato m ON m.id = c.modelo_contrato WHERE v.id = ?1";
     one(connection, (sql, "versão", version), |row| {
         read_base(row, BaseKind::Model)
@@ -132,6 +128,7 @@ fn read_base(row: &rusqlite::Row<'_>, kind: BaseKind) -> rusqlite::Result<Base> 
         file: row
             .get::<_, Option<i64>>(2)?
             .map(|file| FileId(file.to_string())),
+        created: row.get(3)?,
     })
 }
 

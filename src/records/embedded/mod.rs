@@ -1,13 +1,15 @@
-//! The embedded store: `registros.db` (SQLite) and the folders `arquivos/` and `relatorios/` in the data directory.
+//! The embedded store: `registros.db` (`SQLite`) and the folders `arquivos/` and `relatorios/` in the data directory.
 //!
 //! Refuses to know what a document says: it stores rows and bytes, each operation in one transaction.
 
 mod files;
 mod listing;
+mod modification_rows;
+mod notes;
 mod people;
 mod queue;
-mod results;
 mod schema;
+mod tag_rows;
 
 use std::fs;
 use std::path::Path;
@@ -141,7 +143,7 @@ impl Records for EmbeddedRecords {
     ) -> Result<StoredTags, RecordsError> {
         let vocabulary = self.vocabulary.clone();
         let transaction = self.begin()?;
-        let stored = results::store_tags(&transaction, &vocabulary, (claim, tags), now)?;
+        let stored = tag_rows::store_tags(&transaction, &vocabulary, (claim, tags), now)?;
         transaction.commit()?;
         Ok(stored)
     }
@@ -160,13 +162,17 @@ impl Records for EmbeddedRecords {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let file = results::StoredFile {
+        let file = modification_rows::StoredFile {
             name: &name,
             size: report.html.len(),
         };
-        let stored =
-            results::store_comparison(&transaction, &vocabulary, (claim, modifications, file), now)
-                .and_then(|stored| Ok(transaction.commit().map(|()| stored)?));
+        let stored = modification_rows::store_comparison(
+            &transaction,
+            &vocabulary,
+            (claim, modifications, file),
+            now,
+        )
+        .and_then(|stored| Ok(transaction.commit().map(|()| stored)?));
         match stored {
             Ok((mut stored, replaced)) => {
                 if let Some(old) = replaced {
@@ -299,4 +305,20 @@ fn one<T>(
 /// A list of spellings for an SQL `IN`; they are constants of ours, without quotes.
 fn spelled(spellings: &[&str]) -> String {
     format!("('{}')", spellings.join("','"))
+}
+
+/// What was stored is counted where it lies; a difference rolls the whole transaction back.
+fn read_back(
+    connection: &Connection,
+    sql: &str,
+    id: i64,
+    expected: usize,
+) -> Result<usize, RecordsError> {
+    let found: i64 = connection.query_row(sql, [id], |row| row.get(0))?;
+    let found = usize::try_from(found).unwrap_or_default();
+    if found == expected {
+        Ok(found)
+    } else {
+        Err(RecordsError::CountMismatch { expected, found })
+    }
 }

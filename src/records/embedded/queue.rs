@@ -8,12 +8,10 @@ use super::super::values::{
     Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, RecordId,
 };
 use super::super::vocabulary::{
-    Collection, MAX_TRIES, PUBLISHED, RUNNING, State, TRIGGER, Vocabulary, read_tries, write_tries,
+    Collection, MAX_TRIES, PUBLISHED, RUNNING, State, TRIGGER, Vocabulary,
 };
+use super::notes::Notes;
 use super::{key, lease_cutoff, spelled, stamp};
-
-/// What marks, in an observation, the line that says why the last try failed.
-const ERROR_LINE: &str = "Erro: ";
 
 /// A record waits if it has the trigger status, or runs and its lease (`?1`) has passed.
 fn due(alias: &str) -> String {
@@ -68,7 +66,7 @@ pub(super) fn pending_versions(
         "versao v JOIN contrato c ON c.id = v.contrato JOIN modelo_contrato m ON m.id = c.modelo_contrato WHERE {due}"
     );
     let mut statement = connection.prepare(&format!(
-        "SELECT v.id, v.versao, coalesce(nullif(c.numero, ''), c.titulo), v.arquivo FROM {tables} AND {ready}
+        "SELECT v.id, v.versao, coalesce(nullif(c.numero, ''), c.titulo), v.arquivo, v.date_created FROM {tables} AND {ready}
          ORDER BY v.date_created, v.id LIMIT ?2"
     ))?;
     let rows = statement.query_map(params![cutoff, row_limit(limit)], |row| {
@@ -79,6 +77,7 @@ pub(super) fn pending_versions(
             file: row
                 .get::<_, Option<i64>>(3)?
                 .map(|file| FileId(file.to_string())),
+            created: row.get(4)?,
         })
     })?;
     let records = rows.collect::<Result<Vec<_>, _>>()?;
@@ -97,51 +96,50 @@ pub(super) fn claim(
     now: Timestamp,
 ) -> Result<ClaimResult, RecordsError> {
     let number = key(collection.label(), id)?;
-    let sql = format!(
-        "SELECT v.status FROM {} v WHERE v.id = ?2 AND {}",
-        collection.as_str(),
-        due("v")
-    );
-    let found = connection.query_row(&sql, params![lease_cutoff(now), number], |row| {
-        row.get::<_, String>(0)
-    });
-    let Some(status) = found.optional()? else {
+    let Some(status) = due_status(connection, collection, number, now)? else {
         return Ok(ClaimResult::Taken);
     };
     let notes = Notes::read(connection, collection, number)?;
     // Whoever asks for work again starts the count anew.
-    let tries = if State::read(&status) == State::Waiting && notes.tries >= MAX_TRIES {
-        0
-    } else {
-        notes.tries
-    };
-    let claim = Claim {
-        collection,
-        id: id.clone(),
-        stamp: stamp(now),
-        tries: tries + 1,
-    };
+    let is_anew = State::read(&status) == State::Waiting && notes.tries >= MAX_TRIES;
+    let tries = if is_anew { 0 } else { notes.tries };
+    let stamp = stamp(now);
     if tries >= MAX_TRIES {
-        let reason = format!("{MAX_TRIES} tentativas sem conclusão");
-        set_status(
-            connection,
-            collection,
-            number,
-            (&vocabulary.failed, &claim.stamp),
-        )?;
-        notes
-            .with_error(&reason)
-            .write(connection, collection, number, 0)?;
+        let notes = notes.with_error(&format!("{MAX_TRIES} tentativas sem conclusão"));
+        set_status(connection, collection, number, (&vocabulary.failed, &stamp))?;
+        notes.write(connection, collection, number, 0)?;
         return Ok(ClaimResult::Exhausted);
     }
     set_status(
         connection,
         collection,
         number,
-        (&vocabulary.running, &claim.stamp),
+        (&vocabulary.running, &stamp),
     )?;
-    notes.write(connection, collection, number, claim.tries)?;
-    Ok(ClaimResult::Ours(claim))
+    notes.write(connection, collection, number, tries + 1)?;
+    Ok(ClaimResult::Ours(Claim {
+        collection,
+        id: id.clone(),
+        stamp,
+        tries: tries + 1,
+    }))
+}
+
+/// The status of a record that is due now; `None` if it is not. The caller's transaction holds the write lock, so
+/// what is read here still holds when the claim is written.
+fn due_status(
+    connection: &Connection,
+    collection: Collection,
+    number: i64,
+    now: Timestamp,
+) -> Result<Option<String>, RecordsError> {
+    let sql = format!(
+        "SELECT v.status FROM {} v WHERE v.id = ?2 AND {}",
+        collection.as_str(),
+        due("v")
+    );
+    let found = connection.query_row(&sql, params![lease_cutoff(now), number], |row| row.get(0));
+    Ok(found.optional()?)
 }
 
 pub(super) fn release(
@@ -247,91 +245,6 @@ fn set_status(
     );
     connection.execute(&sql, params![status, stamp, number])?;
     Ok(())
-}
-
-/// Tries and reasons of a record: in `observacao` where the collection has it, else in a table of our own.
-struct Notes {
-    text: String,
-    tries: u32,
-}
-
-impl Notes {
-    fn read(
-        connection: &Connection,
-        collection: Collection,
-        number: i64,
-    ) -> Result<Self, RecordsError> {
-        if collection == Collection::Version {
-            let sql = "SELECT observacao FROM versao WHERE id = ?1";
-            let observation: String = connection.query_row(sql, [number], |row| row.get(0))?;
-            let (text, tries) = read_tries(&observation);
-            return Ok(Self {
-                text: text.to_owned(),
-                tries,
-            });
-        }
-        let sql = "SELECT motivo, tentativas FROM tentativa WHERE colecao = ?1 AND registro = ?2";
-        let found = connection
-            .query_row(
-                sql,
-                params![collection.as_str(), number.to_string()],
-                |row| {
-                    Ok(Self {
-                        text: row.get(0)?,
-                        tries: row.get(1)?,
-                    })
-                },
-            )
-            .optional()?;
-        Ok(found.unwrap_or(Self {
-            text: String::new(),
-            tries: 0,
-        }))
-    }
-
-    fn without_error(mut self) -> Self {
-        let lines: Vec<&str> = self
-            .text
-            .lines()
-            .filter(|line| !line.starts_with(ERROR_LINE))
-            .collect();
-        self.text = lines.join("\n");
-        self
-    }
-
-    fn with_error(self, reason: &str) -> Self {
-        let mut notes = self.without_error();
-        let line = format!("{ERROR_LINE}{}", reason.replace('\n', " "));
-        notes.text = if notes.text.is_empty() {
-            line
-        } else {
-            format!("{}\n{line}", notes.text)
-        };
-        notes
-    }
-
-    fn write(
-        &self,
-        connection: &Connection,
-        collection: Collection,
-        number: i64,
-        tries: u32,
-    ) -> Result<(), RecordsError> {
-        if collection == Collection::Version {
-            let observation = write_tries(&self.text, tries);
-            connection.execute(
-                "UPDATE versao SET observacao = ?1 WHERE id = ?2",
-                params![observation, number],
-            )?;
-            return Ok(());
-        }
-        connection.execute(
-            "INSERT INTO tentativa (colecao, registro, tentativas, motivo) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (colecao, registro) DO UPDATE SET tentativas = excluded.tentativas, motivo = excluded.motivo",
-            params![collection.as_str(), number.to_string(), tries, self.text],
-        )?;
-        Ok(())
-    }
 }
 
 /// How many rows there are, and how many of them are ready.

@@ -164,7 +164,7 @@ fn refusal(path: &Path, error: rusqlite::Error) -> RecordsError {
     refine(path, RecordsError::from(error))
 }
 
-/// While opening, an error of SQLite is about the file, so it names the file.
+/// While opening, an error of `SQLite` is about the file, so it names the file.
 fn refine(path: &Path, error: RecordsError) -> RecordsError {
     let reason = match error {
         RecordsError::Database(reason) => reason,

@@ -1,4 +1,4 @@
-//! What a processor found, stored in one transaction, counted after. Keeps ids and decisions of what did not change.
+//! The rows of a model's tags, replaced in one transaction and counted after. Keeps the ids of what did not change.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,19 +7,12 @@ use rusqlite::{Connection, params};
 use unicode_normalization::UnicodeNormalization;
 
 use super::super::error::RecordsError;
-use super::super::values::{Claim, NewModification, NewTag, StoredComparison, StoredTags};
-use super::super::vocabulary::{UNDECIDED, Vocabulary};
-use super::{key, queue, stamp};
+use super::super::values::{Claim, NewTag, StoredTags};
+use super::super::vocabulary::Vocabulary;
+use super::{queue, read_back};
 
 /// The status of a tag's row; nobody decides anything about tags.
 const TAG_STATUS: &str = "published";
-
-/// A file that lies on disk and has no row yet.
-#[derive(Clone, Copy)]
-pub(super) struct StoredFile<'a> {
-    pub(super) name: &'a str,
-    pub(super) size: usize,
-}
 
 pub(super) fn store_tags(
     connection: &Connection,
@@ -179,146 +172,4 @@ fn link_clauses(connection: &Connection, model: i64) -> Result<usize, RecordsErr
 fn fold(name: &str) -> String {
     let name: String = name.trim().nfc().collect::<String>().to_lowercase();
     name.strip_prefix("tag-").unwrap_or(&name).to_owned()
-}
-
-/// Stores rows and status; returns also the name on disk of the report that was replaced.
-pub(super) fn store_comparison(
-    connection: &Connection,
-    vocabulary: &Vocabulary,
-    (claim, modifications, report): (&Claim, &[NewModification], StoredFile<'_>),
-    now: Timestamp,
-) -> Result<(StoredComparison, Option<String>), RecordsError> {
-    let version = queue::finish(connection, vocabulary, claim, now)?;
-    let replaced = link_report(connection, version, report, now)?;
-    let mut earlier = earlier_modifications(connection, version)?;
-    let mut stored = StoredComparison::default();
-    for (sort, modification) in (1_i64..).zip(modifications) {
-        let same = earlier
-            .get_mut(&identity(modification))
-            .and_then(VecDeque::pop_front);
-        stored.kept += usize::from(same.is_some());
-        write_modification(connection, (version, same), sort, modification)?;
-    }
-    for id in earlier.into_values().flatten() {
-        stored.removed += connection.execute("DELETE FROM modificacao WHERE id = ?1", [id])?;
-    }
-    let sql = "SELECT count(*) FROM modificacao WHERE versao = ?1";
-    stored.total = read_back(connection, sql, version, modifications.len())?;
-    Ok((stored, replaced))
-}
-
-type Identity = (String, String, String);
-
-fn identity(modification: &NewModification) -> Identity {
-    (
-        modification.category.clone(),
-        modification.content.clone(),
-        modification.change.clone(),
-    )
-}
-
-fn earlier_modifications(
-    connection: &Connection,
-    version: i64,
-) -> Result<HashMap<Identity, VecDeque<i64>>, RecordsError> {
-    let sql = "SELECT id, categoria, conteudo, alteracao FROM modificacao WHERE versao = ?1 ORDER BY sort, id";
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([version], |row| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            (row.get(1)?, row.get(2)?, row.get(3)?),
-        ))
-    })?;
-    let mut earlier: HashMap<Identity, VecDeque<i64>> = HashMap::new();
-    for row in rows {
-        let (id, identity) = row?;
-        earlier.entry(identity).or_default().push_back(id);
-    }
-    Ok(earlier)
-}
-
-fn write_modification(
-    connection: &Connection,
-    (version, same): (i64, Option<i64>),
-    sort: i64,
-    modification: &NewModification,
-) -> Result<(), RecordsError> {
-    let clause = modification
-        .clause
-        .as_ref()
-        .map(|clause| key("cláusula", clause))
-        .transpose()?;
-    connection
-        .prepare_cached(
-            "INSERT INTO modificacao (id, status, sort, versao, categoria, clausula, conteudo, alteracao,
-                 caminho_inicio, caminho_fim)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (id) DO UPDATE SET sort = excluded.sort, caminho_inicio = excluded.caminho_inicio,
-                 caminho_fim = excluded.caminho_fim, clausula = coalesce(clausula, excluded.clausula)",
-        )?
-        .execute(params![
-            same,
-            UNDECIDED,
-            sort,
-            version,
-            modification.category,
-            clause,
-            modification.content,
-            modification.change,
-            modification.path_start,
-            modification.path_end,
-        ])?;
-    Ok(())
-}
-
-/// Gives the report a row, links it, and forgets the one before; returns that one's name on disk.
-fn link_report(
-    connection: &Connection,
-    version: i64,
-    report: StoredFile<'_>,
-    now: Timestamp,
-) -> Result<Option<String>, RecordsError> {
-    let old: Option<(i64, String)> = connection
-        .query_row(
-            "SELECT f.id, f.filename_disk FROM versao v LEFT JOIN directus_files f ON f.id = v.relatorio_diff
-             WHERE v.id = ?1",
-            [version],
-            |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<String>>(1)?)),
-        )?;
-    let size = i64::try_from(report.size).unwrap_or(i64::MAX);
-    let download = report
-        .name
-        .rsplit_once('/')
-        .map_or(report.name, |(_, name)| name);
-    connection.execute(
-        "INSERT INTO directus_files (filename_disk, filename_download, type, filesize, uploaded_on)
-         VALUES (?1, ?2, 'text/html', ?3, ?4)",
-        params![report.name, download, size, stamp(now)],
-    )?;
-    let file = connection.last_insert_rowid();
-    connection.execute(
-        "UPDATE versao SET relatorio_diff = ?1 WHERE id = ?2",
-        [file, version],
-    )?;
-    let Some((old_id, old_name)) = old else {
-        return Ok(None);
-    };
-    connection.execute("DELETE FROM directus_files WHERE id = ?1", [old_id])?;
-    Ok(Some(old_name))
-}
-
-/// What was stored is counted where it lies; a difference rolls the whole transaction back.
-fn read_back(
-    connection: &Connection,
-    sql: &str,
-    id: i64,
-    expected: usize,
-) -> Result<usize, RecordsError> {
-    let found: i64 = connection.query_row(sql, [id], |row| row.get(0))?;
-    let found = usize::try_from(found).unwrap_or_default();
-    if found == expected {
-        Ok(found)
-    } else {
-        Err(RecordsError::CountMismatch { expected, found })
-    }
 }
