@@ -65,7 +65,9 @@ impl UsageError {
             ContextKind::SuggestedSubcommand,
             ContextKind::SuggestedValue,
         ];
+        // The likeliest stands last.
         let suggested = kinds.into_iter().find_map(|kind| self.context(kind));
+        let suggested = suggested.and_then(|names| Some(names.rsplit(", ").next()?.to_owned()));
         if let Some(suggested) = suggested {
             return Some(format!("talvez {suggested}"));
         }

@@ -94,7 +94,9 @@ pub enum OwnProcessor {
 ///
 /// A usage error, or help and version, which are an answer of their own.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageError> {
-    let command = translated(CommandLine::command());
+    let mut command = translated(CommandLine::command());
+    command.build();
+    let command = with_usage(command);
     let matches = command
         .try_get_matches_from(arguments)
         .map_err(UsageError::new)?;
@@ -117,4 +119,14 @@ fn translated(command: clap::Command) -> clap::Command {
             },
         );
     command.mut_subcommands(translated)
+}
+
+/// The usage line in Portuguese. Only a built command knows its own.
+fn with_usage(mut command: clap::Command) -> clap::Command {
+    let usage = command
+        .render_usage()
+        .to_string()
+        .replace("[OPTIONS]", "[OPÇÕES]");
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+    command.override_usage(usage).mut_subcommands(with_usage)
 }

@@ -119,6 +119,7 @@ impl<'a> Package<'a> {
         };
         let mut found = Vec::new();
         let mut xml = Xml::new(&text, &name, budget);
+        xml.foresee()?;
         while let Some(item) = xml.next()? {
             let Item::Open(element) = item else { continue };
             if element.local() != "Relationship" {

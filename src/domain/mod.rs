@@ -6,6 +6,8 @@ pub mod event;
 pub mod name;
 pub mod outcome;
 pub mod run;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod spec;
 pub mod time;
 pub mod trace;

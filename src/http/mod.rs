@@ -182,3 +182,126 @@ async fn not_allowed() -> (StatusCode, Json<Value>) {
         Json(json!({ "erro": "só GET e HEAD" })),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::{Body, to_bytes};
+    use prometheus::Registry;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::domain::{Event, Mode, Observer as _, samples};
+    use crate::engine::Plan;
+    use crate::telemetry::metrics::Known;
+
+    fn views() -> Arc<Views> {
+        let processors = ["bom", "ruim", "depois"].map(samples::spec).to_vec();
+        let known = Known {
+            processors: &processors,
+            mode: Mode::Sequential,
+            slots: 1,
+            buckets: &[1.0],
+        };
+        let metrics = Arc::new(Metrics::new(&Registry::new(), &known).expect("registered"));
+        let plan = Plan {
+            mode: Mode::Sequential,
+            interval: Duration::from_mins(1),
+            single_run: false,
+            stop_at_failure: false,
+            dry_run: false,
+            parallelism: 1,
+            processors,
+        };
+        let board = Arc::new(StatusBoard::new(plan, samples::instant()));
+        Arc::new(Views {
+            board,
+            metrics,
+            clock: Clock::new(samples::instant),
+            zone: TimeZone::UTC,
+        })
+    }
+
+    async fn get(views: &Arc<Views>, path: &str) -> (u16, String) {
+        let request = Request::builder()
+            .uri(path)
+            .body(Body::empty())
+            .expect("a request");
+        let response = router(Arc::clone(views))
+            .oneshot(request)
+            .await
+            .expect("an answer");
+        let code = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        (code, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_has_not_ticked_for_a_minute_is_unhealthy_and_answers_503() {
+        let views = views();
+        views.board.observe(&Event::LoopTicked {
+            at: samples::instant(),
+        });
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(
+            (
+                get(&views, "/health").await.0,
+                get(&views, "/-/healthy").await.0
+            ),
+            (200, 200)
+        );
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let (code, body) = get(&views, "/health").await;
+        assert_eq!((code, get(&views, "/-/healthy").await.0), (503, 503));
+        assert!(
+            body.contains("\"unhealthy\"") && body.contains("parado há 61 segundos"),
+            "{body}"
+        );
+        views.board.observe(&Event::LoopTicked {
+            at: samples::instant(),
+        });
+        assert_eq!(get(&views, "/health").await.0, 200, "the loop turns again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_only_between_the_first_tick_and_the_wish_to_stop() {
+        let views = views();
+        assert_eq!(get(&views, "/-/ready").await.0, 503);
+        views.board.observe(&Event::LoopTicked {
+            at: samples::instant(),
+        });
+        assert_eq!(get(&views, "/-/ready").await.0, 200);
+        views
+            .board
+            .observe(&Event::ShutdownStarted { signal: "SIGTERM" });
+        assert_eq!(get(&views, "/-/ready").await.0, 503);
+        assert_eq!(
+            get(&views, "/-/healthy").await.0,
+            200,
+            "draining is not ill"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_processor_degrades_health_and_stands_on_the_page_with_its_reason() {
+        let views = views();
+        for event in samples::cycle() {
+            views.board.observe(&event);
+        }
+        let (code, health) = get(&views, "/health").await;
+        assert_eq!(code, 200);
+        assert!(
+            health.contains("\"degraded\"")
+                && health.contains("ruim falha desde 22/11 18:04:07 (exit_code): sem papel"),
+            "{health}"
+        );
+        let page = get(&views, "/").await.1;
+        assert!(
+            page.contains("1 processador falhando") && page.contains("sem papel"),
+            "{page}"
+        );
+    }
+}

@@ -236,3 +236,77 @@ impl Observer for Console {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::samples;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(verbose: bool, single_run: bool, events: &[Event]) -> String {
+        let sink = Sink::default();
+        let console = Console::new(Box::new(sink.clone()), TimeZone::UTC, verbose, single_run);
+        for event in events {
+            console.observe(event);
+        }
+        String::from_utf8(sink.0.lock().expect("unpoisoned").clone()).expect("text")
+    }
+
+    #[test]
+    fn a_cycle_reads_as_its_users_know_it() {
+        assert_eq!(
+            lines(false, true, &samples::cycle()),
+            "\n🚀 Iniciando ciclo de processamento - 18:04:06\n\
+             🏷️ Executando processador bom...\n\
+             ✅ Processador bom executado com sucesso\n   1 modelo, 14 tags\n\
+             🏷️ Executando processador ruim...\n\
+             ❌ Processador ruim falhou: código 3\n   sem papel\n\
+             ⏭️ Processador depois pulado: dependência\n   bom falhou antes\n\
+             \n📊 Resultados sequenciais:\n   🏷️  bom: ✅\n   🏷️  ruim: ❌\n   🏷️  depois: ⏭️\n\
+             ⏱️  Ciclo completado em 3.01 segundos\n❌ Ciclo único completado com 1 falha\n"
+        );
+    }
+
+    #[test]
+    fn verbose_adds_duration_cpu_peak_and_exit_code_of_each_run() {
+        let text = lines(true, false, &samples::cycle());
+        assert!(
+            text.contains("18:04:07.500 bom fim: 1.50s, CPU 300ms, pico 8.0 MiB, código 0\n"),
+            "{text}"
+        );
+        assert!(!text.contains("Ciclo único"), "{text}");
+    }
+
+    #[test]
+    fn a_child_cannot_drive_the_terminal() {
+        let line = OutputLine {
+            at: samples::instant(),
+            stream: crate::domain::Stream::Stdout,
+            text: "a\x1b[2Jb".into(),
+        };
+        let text = lines(
+            true,
+            false,
+            &[Event::RunOutput {
+                run: samples::run_start("bom"),
+                line,
+            }],
+        );
+        assert_eq!(text, "   18:04:06.000 bom stdout | a\u{fffd}[2Jb\n");
+    }
+}

@@ -178,3 +178,68 @@ impl Observer for JsonLog {
 fn level(is_bad: bool) -> &'static str {
     if is_bad { "error" } else { "info" }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::samples;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_fact_is_one_json_object_with_its_time_level_and_identity() {
+        let sink = Sink::default();
+        let log = JsonLog::new(Box::new(sink.clone()), Clock::new(samples::instant));
+        for event in samples::cycle() {
+            log.observe(&event);
+        }
+        let text = String::from_utf8(sink.0.lock().expect("unpoisoned").clone()).expect("text");
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        let events: Vec<_> = lines
+            .iter()
+            .map(|line| line["event"].as_str().expect("an event"))
+            .collect();
+        let expected = [
+            "cycle_started",
+            "run_started",
+            "run_finished",
+            "run_started",
+            "run_finished",
+            "run_finished",
+            "cycle_finished",
+        ];
+        assert_eq!(events, expected);
+        let failed = &lines[4];
+        assert_eq!(failed["timestamp"], "2026-11-22T18:04:06.000000Z");
+        assert_eq!(
+            (&failed["level"], &failed["processor"], &failed["cycle"]),
+            (&json!("error"), &json!("ruim"), &json!(7))
+        );
+        assert_eq!(
+            (&failed["outcome"], &failed["reason"], &failed["exit_code"]),
+            (&json!("failure"), &json!("exit_code"), &json!(3))
+        );
+        assert_eq!(failed["trace_id"], "00000000000000000000000000000abc");
+        assert!(
+            lines[0].get("trace_id").is_none(),
+            "a cycle without a trace says nothing of one"
+        );
+    }
+}

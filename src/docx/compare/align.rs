@@ -317,13 +317,24 @@ impl Gap<'_> {
                 let skipped = value(at(row + 1, column)).max(value(at(row, column + 1)));
                 let taken = value(at(row + 1, column + 1)) + gain;
                 let is_taken = gain > 0.0 && taken >= skipped;
-                set(&mut gains, row * width + column, if is_taken { gain } else { 0.0 });
-                set(&mut best, at(row, column), if is_taken { taken } else { skipped });
+                set(
+                    &mut gains,
+                    row * width + column,
+                    if is_taken { gain } else { 0.0 },
+                );
+                set(
+                    &mut best,
+                    at(row, column),
+                    if is_taken { taken } else { skipped },
+                );
             }
         }
         let (mut row, mut column) = (0, 0);
         while row < height && column < width {
-            if gains.get(row * width + column).is_some_and(|gain| *gain > 0.0) {
+            if gains
+                .get(row * width + column)
+                .is_some_and(|gain| *gain > 0.0)
+            {
                 pairs.push((from.0 + row, from.1 + column));
                 (row, column) = (row + 1, column + 1);
             } else if best.get(at(row + 1, column)) >= best.get(at(row, column + 1)) {
@@ -337,7 +348,11 @@ impl Gap<'_> {
     /// What pairing two blocks is worth: nothing below the threshold.
     fn gain(&self, old: usize, new: usize) -> f32 {
         let likeness = self.likeness(old, new);
-        if likeness >= self.threshold { likeness + 0.01 } else { 0.0 }
+        if likeness >= self.threshold {
+            likeness + 0.01
+        } else {
+            0.0
+        }
     }
 
     /// Whether the only block that is left on either side is one that changed: alike, or grown out of the other.

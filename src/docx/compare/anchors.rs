@@ -41,7 +41,10 @@ fn pieces(old: Range<usize>, new: Range<usize>, found: &mut Vec<Stretch>) {
     let count = old.len().max(new.len()).div_ceil(PIECE);
     let at = |range: &Range<usize>, step: usize| range.start + range.len() * step / count;
     for step in 0..count {
-        found.push((at(&old, step)..at(&old, step + 1), at(&new, step)..at(&new, step + 1)));
+        found.push((
+            at(&old, step)..at(&old, step + 1),
+            at(&new, step)..at(&new, step + 1),
+        ));
     }
 }
 
@@ -64,7 +67,10 @@ fn phrases(tokens: &[u32]) -> HashMap<u64, Option<usize>> {
         for token in phrase {
             hash.add(&token.to_le_bytes());
         }
-        places.entry(hash.value()).and_modify(|place| *place = None).or_insert(Some(index));
+        places
+            .entry(hash.value())
+            .and_modify(|place| *place = None)
+            .or_insert(Some(index));
     }
     places
 }

@@ -21,22 +21,28 @@ pub use script::{Edit, Op, Script, Side, Span, StoryEdit, apply, revert, verify}
 pub use tokens::lines_of;
 pub(super) use tokens::{line_text, readable};
 
+use serde::Serialize;
+
 use self::align::{Block, align};
 use self::regroup::Context;
 use self::story::{Level, Stories, words};
 use self::tokens::Tokens;
 use super::model::{Document, Story, StoryKind};
 
-/// The result of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The result of a comparison. As JSON it is `{"modificacoes": [..], "formatacao": [..], "resumo": {..}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comparison {
     /// How the old document becomes the new one.
+    #[serde(skip)]
     pub script: Script,
     /// The changes of content, in reading order.
+    #[serde(rename = "modificacoes")]
     pub modifications: Vec<Modification>,
     /// The changes of formatting in text that stayed, in reading order.
+    #[serde(rename = "formatacao")]
     pub formatting: Vec<Modification>,
     /// Counts of all of it.
+    #[serde(rename = "resumo")]
     pub summary: Summary,
 }
 
@@ -78,7 +84,10 @@ fn script_of(old: &Document, new: &Document, cancelled: &dyn Fn() -> bool) -> Op
     let mut tokens = Tokens::default();
     let left = sides(&old.stories, &mut tokens);
     let right = sides(&new.stories, &mut tokens);
-    let nothing = story::Side { paragraphs: &[], lines: Vec::new() };
+    let nothing = story::Side {
+        paragraphs: &[],
+        lines: Vec::new(),
+    };
     let mut script = Script::default();
     for (old, new) in pair_stories((old, &left), (new, &right), &tokens) {
         let one = old.and_then(|index| left.get(index)).unwrap_or(&nothing);
@@ -90,7 +99,10 @@ fn script_of(old: &Document, new: &Document, cancelled: &dyn Fn() -> bool) -> Op
 }
 
 fn sides<'a>(stories: &'a [Story], tokens: &mut Tokens<'a>) -> Vec<story::Side<'a>> {
-    stories.iter().map(|story| story::Side::new(&story.paragraphs, tokens)).collect()
+    stories
+        .iter()
+        .map(|story| story::Side::new(&story.paragraphs, tokens))
+        .collect()
 }
 
 /// The edits between two stories, or `None` if the comparison was stopped.
@@ -99,9 +111,19 @@ fn edits<'a>(
     (old, new): (&story::Side<'a>, &story::Side<'a>),
     cancelled: &dyn Fn() -> bool,
 ) -> Option<Vec<Edit>> {
-    let mut stories = Stories { tokens, old, new, edits: Vec::new(), cancelled };
+    let mut stories = Stories {
+        tokens,
+        old,
+        new,
+        edits: Vec::new(),
+        cancelled,
+    };
     stories.compare(Level::Top, old.all(), new.all());
-    let mut context = Context { tokens: stories.tokens, old, new };
+    let mut context = Context {
+        tokens: stories.tokens,
+        old,
+        new,
+    };
     let mut edits = regroup::splits_and_merges(stories.edits, &mut context);
     regroup::moves(&mut edits, &mut context);
     (!cancelled()).then_some(edits)

@@ -160,7 +160,7 @@ fn is_negligible(left: &Hunk, right: &Hunk, old: &[u32], tokens: &Tokens<'_>) ->
     let between = old.get(left.old.end..right.old.start).unwrap_or_default();
     let is_replacement = |hunk: &Hunk| !hunk.old.is_empty() && !hunk.new.is_empty();
     if between.iter().all(|id| tokens.class(*id) == Class::Space) {
-        return is_replacement(left) || is_replacement(right);
+        return between.is_empty() || is_replacement(left) || is_replacement(right);
     }
     if between
         .iter()

@@ -134,3 +134,172 @@ impl Observer for Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples;
+
+    fn metrics() -> Metrics {
+        let processors = ["bom", "ruim", "depois"].map(samples::spec);
+        let known = Known {
+            processors: &processors,
+            mode: Mode::Sequential,
+            slots: 1,
+            buckets: &[1.0, 2.0, 120.0],
+        };
+        Metrics::new(&Registry::new(), &known).expect("registered")
+    }
+
+    fn text(metrics: &Metrics) -> String {
+        String::from_utf8(metrics.render().expect("rendered")).expect("text")
+    }
+
+    fn value(text: &str, series: &str) -> Option<f64> {
+        let line = text.lines().find_map(|line| {
+            line.strip_prefix("orquestrador_")?
+                .strip_prefix(series)?
+                .strip_prefix(' ')
+        });
+        line.map(|number| number.parse().expect("a number"))
+    }
+
+    #[test]
+    fn counters_and_timestamps_are_there_at_0_before_the_first_event_and_results_are_not() {
+        let text = text(&metrics());
+        for series in [
+            "runs_total{outcome=\"failure\",processor=\"ruim\"}",
+            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
+            "cycles_total{mode=\"sequential\",outcome=\"success\",schedule=\"main\"}",
+            "processor_last_success_timestamp_seconds{processor=\"ruim\"}",
+        ] {
+            assert_eq!(value(&text, series), Some(0.0), "{series}");
+        }
+        assert_eq!(
+            value(
+                &text,
+                "processor_info{processor=\"bom\",schedule_kind=\"cycle\"}"
+            ),
+            Some(1.0)
+        );
+        for family in [
+            "processor_last_run_success",
+            "processor_last_exit_code",
+            "processor_last_outcome",
+            "run_duration_seconds",
+        ] {
+            assert!(
+                !text.contains(&format!("orquestrador_{family}")),
+                "{family} would claim a result"
+            );
+        }
+    }
+
+    #[test]
+    fn one_cycle_moves_exactly_what_it_should() {
+        let metrics = metrics();
+        for event in samples::cycle() {
+            metrics.observe(&event);
+        }
+        let text = text(&metrics);
+        let ended = 1_795_370_647.5;
+        for (series, expected) in [
+            ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
+            ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
+            ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
+            (
+                "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
+                1.0,
+            ),
+            (
+                "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
+                0.0,
+            ),
+            (
+                "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
+                1.0,
+            ),
+            ("processor_last_run_success{processor=\"bom\"}", 1.0),
+            ("processor_last_run_success{processor=\"ruim\"}", 0.0),
+            ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
+            ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
+            (
+                "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
+                ended,
+            ),
+            (
+                "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
+                0.0,
+            ),
+            (
+                "processor_last_success_timestamp_seconds{processor=\"bom\"}",
+                ended,
+            ),
+            (
+                "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
+                1.0,
+            ),
+            ("runs_in_flight{processor=\"bom\"}", 0.0),
+            ("runs_in_flight{processor=\"depois\"}", 0.0),
+            (
+                "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1\"}",
+                0.0,
+            ),
+            (
+                "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2\"}",
+                1.0,
+            ),
+            (
+                "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
+                0.25,
+            ),
+            (
+                "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
+                1.0,
+            ),
+            (
+                "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
+                1.0,
+            ),
+            ("cycles_in_flight{schedule=\"main\"}", 0.0),
+            ("cycle_last_duration_seconds", 3.01),
+            ("cycle_last_success_timestamp_seconds", 0.0),
+        ] {
+            assert_eq!(value(&text, series), Some(expected), "{series}");
+        }
+        assert!(
+            !text.contains("processor_last_run_success{processor=\"depois\"}"),
+            "a skip is no result"
+        );
+    }
+
+    #[test]
+    fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
+        let metrics = metrics();
+        let failure = crate::domain::Outcome::Timeout;
+        let since = "processor_failing_since_timestamp_seconds{processor=\"ruim\"}";
+        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
+        let first = value(&text(&metrics), since);
+        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
+        assert_eq!(value(&text(&metrics), since), first);
+        assert_eq!(
+            value(
+                &text(&metrics),
+                "processor_consecutive_failures{processor=\"ruim\"}"
+            ),
+            Some(2.0)
+        );
+        metrics.observe(&Event::RunFinished(samples::run(
+            "ruim",
+            crate::domain::Outcome::Success,
+        )));
+        assert_eq!(value(&text(&metrics), since), Some(0.0));
+        assert_eq!(
+            value(
+                &text(&metrics),
+                "processor_consecutive_failures{processor=\"ruim\"}"
+            ),
+            Some(0.0)
+        );
+    }
+}

@@ -16,18 +16,35 @@ impl Lister<'_> {
         index: usize,
         (op, whole): (Op, &HashSet<usize>),
     ) -> usize {
-        let story = if op == Op::Insert { self.new.1 } else { self.old.1 };
+        let story = if op == Op::Insert {
+            self.new.1
+        } else {
+            self.old.1
+        };
         let unit = unit(edits.get(index..).unwrap_or_default(), story, (op, whole));
-        let Some((first, last)) = unit.ends else { return 1 };
+        let Some((first, last)) = unit.ends else {
+            return 1;
+        };
         let content = match unit.texts.join(" | ") {
             empty if empty.is_empty() => "(parágrafo vazio)".to_owned(),
             content => content,
         };
-        let end = story.paragraphs.get(last).map_or(0, |paragraph| paragraph.text.len());
+        let end = story
+            .paragraphs
+            .get(last)
+            .map_or(0, |paragraph| paragraph.text.len());
         let paths = (story.path(first, 0), story.path(last, end));
         let (category, told, words) = match op {
-            Op::Insert => (Category::Inclusao, "incluído", (String::new(), content.clone())),
-            _ => (Category::Remocao, "removido", (content.clone(), String::new())),
+            Op::Insert => (
+                Category::Inclusao,
+                "incluído",
+                (String::new(), content.clone()),
+            ),
+            _ => (
+                Category::Remocao,
+                "removido",
+                (content.clone(), String::new()),
+            ),
         };
         let change = format!("{told}: \"{content}\"");
         self.push(index, (category, content, change), paths, words);
@@ -91,10 +108,16 @@ struct Unit {
 
 /// The unit with which `edits` begin.
 fn unit(edits: &[Edit], story: &Story, (op, whole): (Op, &HashSet<usize>)) -> Unit {
-    let mut found = Unit { ends: None, texts: Vec::new(), count: 0 };
+    let mut found = Unit {
+        ends: None,
+        texts: Vec::new(),
+        count: 0,
+    };
     let mut first = None;
     for edit in edits {
-        let Some((paragraph, text, key)) = block_key(edit, story, op, whole) else { break };
+        let Some((paragraph, text, key)) = block_key(edit, story, op, whole) else {
+            break;
+        };
         let is_same = *first.get_or_insert(key) == key;
         // A blank paragraph goes with its neighbour: alone it would say nothing.
         let is_blank = text.trim().is_empty();
