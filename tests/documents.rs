@@ -1,9 +1,8 @@
 //! The documents' side as its users see it: tags, store, processors, command line. Uses the library's public face only.
-#![allow(
+#![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking, as tests do"
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking, and say what they could not look at"
 )]
 
 use std::io::Write;
@@ -15,15 +14,17 @@ use clap::Parser;
 use jiff::Timestamp;
 use orquestrador::cli::documents::examples::{ExampleImport, import_examples};
 use orquestrador::cli::documents::{self, DocumentCommand};
-use orquestrador::docx::{self, Limits, tags};
+use orquestrador::docx::tags::{self, Severity, Tags};
+use orquestrador::docx::{self, Limits};
 use orquestrador::domain::Clock;
 use orquestrador::processors::{
     Context, ProcessorError, ProcessorExit, Report, automatico, modelo_contrato,
 };
 use orquestrador::records::{
-    self, Access, ClaimResult, Collection, NewFile, NewModel, NewModification, NewReport, RecordId,
-    Records, RecordsError, StoreKind, StoreSettings,
+    self, Access, BaseKind, ClaimResult, Collection, NewFile, NewModel, NewModification, NewReport,
+    RecordId, Records, RecordsError, StoreKind, StoreSettings,
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The shared documents, or `None` where they are absent, which is said.
@@ -50,89 +51,75 @@ fn every_case_of_the_tag_corpus_gives_the_pairs_fields_and_kinds_of_problem_that
     let Some(folder) = corpus("tags/ptbr-synthetic") else {
         return;
     };
-    let cases: Vec<Value> =
-        serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let bytes = std::fs::read(folder.join("expected.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(cases.len(), 24);
     for case in &cases {
-        let file = case["file"].as_str().unwrap();
-        let document = docx::read(
-            &std::fs::read(folder.join(file)).unwrap(),
-            &Limits::default(),
-        )
-        .unwrap();
-        let found = tags::extract(&document);
-        let pairs: Vec<(String, String)> = found
-            .pairs
-            .iter()
-            .map(|pair| (pair.written.clone(), pair.stored_content()))
-            .collect();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let expected: Vec<(String, String)> = case["pairs"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|pair| {
-                (
-                    text(&pair["name"]),
-                    collapse(pair["content"].as_str().unwrap()),
-                )
-            })
-            .collect();
-        assert_eq!(pairs, expected, "{file}");
-        for (pair, expected) in found.pairs.iter().zip(case["pairs"].as_array().unwrap()) {
-            assert!(
-                pair.part.contains(expected["part"].as_str().unwrap()),
-                "{file}: {}",
-                pair.part
+        let bytes = std::fs::read(folder.join(&case.file)).unwrap();
+        case.check(&tags::extract(
+            &docx::read(&bytes, &Limits::default()).unwrap(),
+        ));
+    }
+}
+
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    pairs: Vec<CasePair>,
+    singles: Vec<String>,
+    errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CasePair {
+    name: String,
+    content: String,
+    part: String,
+}
+
+impl Case {
+    fn check(&self, found: &Tags) {
+        let file = &self.file;
+        assert_eq!(found.pairs.len(), self.pairs.len(), "{file}");
+        for (pair, expected) in found.pairs.iter().zip(&self.pairs) {
+            assert_eq!(
+                (&pair.written, pair.stored_content()),
+                (&expected.name, collapse(&expected.content)),
+                "{file}"
             );
+            assert!(pair.part.contains(&expected.part), "{file}: {}", pair.part);
         }
-        let json = tags::to_json(&found);
+        let json = tags::to_json(found);
+        let field = |field: &Value| match field["tipo"].as_str().unwrap() {
+            "sdt" => format!("sdt:{}", field["nome"].as_str().unwrap()),
+            kind => format!("{kind} {}", field["nome"].as_str().unwrap()),
+        };
         let fields: Vec<String> = json["campos"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|field| match text(&field["tipo"]).as_str() {
-                "sdt" => format!("sdt:{}", text(&field["nome"])),
-                kind => format!("{kind} {}", text(&field["nome"])),
-            })
+            .map(field)
             .collect();
-        let singles: Vec<String> = case["singles"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(text)
-            .collect();
-        assert_eq!(fields, singles, "{file}");
-        let mut kinds: Vec<&str> = found
+        assert_eq!(fields, self.singles, "{file}");
+        let mut problems: Vec<_> = found
             .problems
             .iter()
-            .map(|problem| problem.kind.as_str())
+            .map(|problem| (problem.kind.as_str(), problem.kind.severity()))
             .collect();
-        kinds.dedup();
-        let expected: Vec<String> = case["errors"]
-            .as_array()
-            .unwrap()
+        problems.dedup();
+        let severity = |text: &str| {
+            if text.ends_with("(warning)") {
+                Severity::Warning
+            } else {
+                Severity::Error
+            }
+        };
+        let expected: Vec<_> = self
+            .errors
             .iter()
-            .map(text)
+            .map(|text| (kind_of(text), severity(text)))
             .collect();
-        assert_eq!(
-            kinds.len(),
-            expected.len(),
-            "{file}: {kinds:?} {expected:?}"
-        );
-        for (problem, expected) in found.problems.iter().zip(&expected) {
-            let warning = problem.kind.severity() == tags::Severity::Warning;
-            assert_eq!(
-                warning,
-                expected.ends_with("(warning)"),
-                "{file}: {expected}"
-            );
-            assert_eq!(
-                problem.kind.as_str(),
-                kind_of(expected),
-                "{file}: {expected}"
-            );
-        }
+        assert_eq!(problems, expected, "{file}");
     }
 }
 
@@ -298,15 +285,7 @@ struct Cli {
 }
 
 fn example(name: &str) -> String {
-    let folders = [
-        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/documentos"),
-        "/work/main/examples/documentos",
-    ];
-    folders
-        .iter()
-        .map(|folder| format!("{folder}/{name}"))
-        .find(|path| Path::new(path).exists())
-        .unwrap()
+    format!("{}/examples/documentos/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn strings<'a>(rows: &'a Value, field: &str) -> Vec<&'a str> {
@@ -532,7 +511,7 @@ fn processing_again_keeps_the_analysts_decisions_and_replaces_what_changed() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|row| row["id"].to_string() == kept)
+        .find(|row| row["id"] == before[0]["id"])
         .unwrap();
     assert_eq!(
         (
@@ -546,7 +525,7 @@ fn processing_again_keeps_the_analysts_decisions_and_replaces_what_changed() {
             .as_array()
             .unwrap()
             .iter()
-            .all(|row| row["id"].to_string() != gone)
+            .all(|row| row["id"] != before[1]["id"])
     );
     assert_eq!(
         numbers(&after, "sort"),
@@ -599,6 +578,59 @@ fn tags_that_did_not_change_keep_their_ids_and_the_clauses_that_point_at_them() 
 }
 
 #[test]
+fn a_modification_is_linked_to_the_clause_whose_words_it_has() {
+    let place = Place::with_examples();
+    place.run_versions();
+    let connection =
+        rusqlite::Connection::open(place.folder.path().join("dados/registros.db")).unwrap();
+    let sql = "SELECT m.conteudo, c.nome FROM modificacao m LEFT JOIN clausula c ON c.id = m.clausula WHERE m.versao = 2";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    let linked: Vec<(String, Option<String>)> = rows.map(Result::unwrap).collect();
+    let clause_of = |text: &str| {
+        linked
+            .iter()
+            .find(|(content, _)| content.contains(text))
+            .unwrap()
+            .1
+            .as_deref()
+    };
+    assert_eq!(clause_of("3.150,00"), Some("aluguel"));
+    assert_eq!(clause_of("É vedada a sublocação"), Some("sublocação"));
+    assert_eq!(clause_of("contratará seguro"), None);
+    assert_eq!(clause_of("DO SEGURO"), None);
+}
+
+#[test]
+fn publishing_a_model_without_tags_is_done_with_a_warning() {
+    let place = Place::with_examples();
+    let (code, out, err) = place.command(&["marcar", "modelo", "2", "publicado"]);
+    assert_eq!((code, out.as_str()), (0, "modelo 2: publicado\n"));
+    assert!(err.contains("o modelo 2 não tem tags"), "{err}");
+    let (_, _, err) = place.command(&["marcar", "modelo", "1", "publicado"]);
+    assert_eq!(err, "");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_by_name_and_left_as_it_is() {
+    let place = Place::new();
+    let database = place.folder.path().join("dados/registros.db");
+    std::fs::create_dir(place.folder.path().join("dados")).unwrap();
+    std::fs::write(&database, "isto não é um banco de dados, é um texto").unwrap();
+    for access in [Access::Write, Access::ReadOnly] {
+        let error = records::open(&place.settings(), access).err().unwrap();
+        assert!(error.to_string().contains("registros.db: "), "{error}");
+        assert_eq!(ProcessorExit::of_store(&error), ProcessorExit::Unavailable);
+    }
+    assert_eq!(
+        std::fs::read_to_string(database).unwrap(),
+        "isto não é um banco de dados, é um texto"
+    );
+}
+
+#[test]
 fn clauses_of_another_model_are_never_linked() {
     let place = Place::with_examples();
     place.sql(
@@ -609,7 +641,7 @@ fn clauses_of_another_model_are_never_linked() {
     let connection =
         rusqlite::Connection::open(place.folder.path().join("dados/registros.db")).unwrap();
     let sql = "SELECT t.tag_nome FROM clausula c LEFT JOIN modelo_contrato_tag t ON t.id = c.tag
-               AND t.modelo_contrato = c.modelo_contrato WHERE c.id > 6 ORDER BY c.id";
+               WHERE c.id > 6 ORDER BY c.id";
     let mut statement = connection.prepare(sql).unwrap();
     let linked: Vec<Option<String>> = statement
         .query_map([], |row| row.get(0))
@@ -704,6 +736,27 @@ fn an_earlier_version_without_a_file_is_an_error_and_nothing_takes_its_place() {
 }
 
 #[test]
+fn a_version_is_compared_with_the_latest_earlier_one_and_the_first_with_the_models_original() {
+    let place = Place::with_examples();
+    place.pass(1);
+    place.command(&[
+        "importar",
+        "versao",
+        "--contrato",
+        "1",
+        &example("contrato-locacao-v1.docx"),
+    ]);
+    let mut records = place.open();
+    let mut base_of = |id: &str| {
+        let base = records.base_of(&RecordId(id.to_owned())).unwrap();
+        (base.kind, base.id.0)
+    };
+    assert_eq!(base_of("3"), (BaseKind::Version, "2".to_owned()));
+    assert_eq!(base_of("2"), (BaseKind::Version, "1".to_owned()));
+    assert_eq!(base_of("1"), (BaseKind::Model, "1".to_owned()));
+}
+
+#[test]
 fn a_dry_run_does_everything_but_writes() {
     let place = Place::with_examples();
     let database = place.folder.path().join("dados/registros.db");
@@ -773,7 +826,7 @@ fn a_stop_gives_the_claimed_record_back_to_its_trigger_status_without_counting_a
 fn a_document_that_takes_longer_than_its_budget_fails_and_the_others_go_on() {
     let place = Place::with_examples();
     let mut context = place.context();
-    context.document_budget = std::time::Duration::from_secs(60);
+    context.document_budget = std::time::Duration::from_mins(1);
     let (clock, asked) = (place.clock(), AtomicI64::new(0));
     context.clock = Clock::new(move || {
         // From its budget's start on, the first document meets a clock that has gone on by an hour.
@@ -1172,7 +1225,7 @@ fn tags_of_a_file_are_shown_for_eyes_and_as_json() {
     let (code, out, err) = place.command(&["tags", &file]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(
-        out.ends_with("13 pares, 1 avulsas, 0 campos, 0 problemas\n"),
+        out.ends_with("pares: 13, avulsas: 1, campos: 0, problemas: 0\n"),
         "{out}"
     );
 }

@@ -98,7 +98,10 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let metrics = Arc::new(Metrics::new(&Registry::new(), &known(settings, &plan))?);
-    let zone = TimeZone::system();
+    if listener.is_some() {
+        metrics.expose_process()?;
+    }
+    let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
     observers.state(&Event::Started(Arc::new(startup(
         &loaded,
@@ -324,6 +327,17 @@ fn child_environment(loaded: &Loaded, environment: &Environment) -> ChildEnviron
         for_own,
         dry_run: loaded.settings.dry_run,
     }
+}
+
+/// The zone in which people read times: that of `TZ`, else of `/etc/localtime`, which is read as it is, since finding
+/// its name would mean to look through all zones of the system.
+fn local_zone(environment: &Environment) -> TimeZone {
+    if environment.get("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let file = std::fs::read("/etc/localtime").ok();
+    file.and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok())
+        .unwrap_or(TimeZone::UTC)
 }
 
 /// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not

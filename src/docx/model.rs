@@ -32,6 +32,7 @@
 //! for a body, a header and a footer, which are alone in their part; it is `caixaN` for the Nth text box of a part,
 //! `notaID` for a note and `comentarioID` for a comment, by the id that the part gives it.
 
+mod place;
 mod warning;
 
 use std::collections::BTreeMap;
@@ -267,6 +268,17 @@ pub fn is_hidden(character: char) -> bool {
 }
 
 impl StoryKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Body,
+        Self::Header,
+        Self::Footer,
+        Self::Footnote,
+        Self::Endnote,
+        Self::TextBox,
+        Self::Comment,
+    ];
+
     /// The name for people, in Portuguese.
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -279,109 +291,5 @@ impl StoryKind {
             Self::TextBox => "caixa de texto",
             Self::Comment => "comentário",
         }
-    }
-}
-
-impl Story {
-    /// An empty story.
-    #[must_use]
-    pub fn new(kind: StoryKind, part: &str, id: &str) -> Self {
-        Self {
-            kind,
-            part: part.to_owned(),
-            id: id.to_owned(),
-            author: String::new(),
-            anchor: None,
-            paragraphs: Vec::new(),
-            tables: Vec::new(),
-        }
-    }
-
-    /// The texts of its paragraphs, one a line.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let texts: Vec<&str> = self
-            .paragraphs
-            .iter()
-            .map(|paragraph| paragraph.text.as_str())
-            .collect();
-        texts.join("\n")
-    }
-
-    /// The path of a place in this story; see the module's section on paths.
-    ///
-    /// A paragraph or offset past the end gives the path of the end.
-    #[must_use]
-    pub fn path(&self, paragraph: usize, offset: usize) -> String {
-        let name = match self.kind {
-            StoryKind::Body | StoryKind::Header | StoryKind::Footer => String::new(),
-            StoryKind::TextBox => format!("caixa{}/", self.id),
-            StoryKind::Footnote | StoryKind::Endnote => format!("nota{}/", self.id),
-            StoryKind::Comment => format!("comentario{}/", self.id),
-        };
-        let number = paragraph.min(self.paragraphs.len().saturating_sub(1));
-        let Some(found) = self.paragraphs.get(number) else {
-            return format!("{}#{name}b1/p1/r1@0", self.part);
-        };
-        let (run, characters) = found.run_and_offset(offset);
-        format!(
-            "{}#{name}b{}/p{}/r{}@{characters}",
-            self.part,
-            found.block + 1,
-            number + 1,
-            run + 1
-        )
-    }
-}
-
-impl Paragraph {
-    /// The run that holds the byte at `offset`; at the very end of the text, the last run.
-    #[must_use]
-    pub fn run_at(&self, offset: usize) -> Option<&RunSpan> {
-        let after = self.runs.partition_point(|run| run.end <= offset);
-        self.runs.get(after).or_else(|| self.runs.last())
-    }
-
-    /// The index of the run at a byte offset, and how many characters of that run stand before it.
-    fn run_and_offset(&self, offset: usize) -> (usize, usize) {
-        let Some(run) = self.run_at(offset) else {
-            return (0, 0);
-        };
-        let before = self
-            .text
-            .get(run.start..offset.min(run.end))
-            .unwrap_or_default();
-        (run.index, before.chars().count())
-    }
-}
-
-impl Document {
-    /// The path of a place: see the module's section on paths. An unknown story gives an empty string.
-    #[must_use]
-    pub fn path(&self, place: Place) -> String {
-        self.stories
-            .get(place.story)
-            .map_or_else(String::new, |story| {
-                story.path(place.paragraph, place.offset)
-            })
-    }
-
-    /// The paragraph of a place.
-    #[must_use]
-    pub fn paragraph(&self, place: Place) -> Option<&Paragraph> {
-        self.stories
-            .get(place.story)?
-            .paragraphs
-            .get(place.paragraph)
-    }
-
-    /// The body's text, one paragraph a line.
-    #[must_use]
-    pub fn body_text(&self) -> String {
-        self.stories
-            .iter()
-            .find(|story| story.kind == StoryKind::Body)
-            .map(Story::text)
-            .unwrap_or_default()
     }
 }

@@ -11,6 +11,15 @@ use super::package::{Package, Relationship};
 use super::text::{Part, Target, read_part};
 use super::xml::{Budget, Item, Ns, Xml};
 
+/// The parts that hold stories beside the body, by the types of their relationships, in the order of reading.
+const STORY_PARTS: [(StoryKind, &str); 5] = [
+    (StoryKind::Header, "header"),
+    (StoryKind::Footer, "footer"),
+    (StoryKind::Footnote, "footnotes"),
+    (StoryKind::Endnote, "endnotes"),
+    (StoryKind::Comment, "comments"),
+];
+
 /// Reads a document with nothing to stop it but the limits.
 ///
 /// # Errors
@@ -43,13 +52,7 @@ pub fn read_until(
         &mut document,
         (&main, StoryKind::Body),
     )?;
-    for (kind, name) in [
-        (StoryKind::Header, "header"),
-        (StoryKind::Footer, "footer"),
-        (StoryKind::Footnote, "footnotes"),
-        (StoryKind::Endnote, "endnotes"),
-        (StoryKind::Comment, "comments"),
-    ] {
+    for (kind, name) in STORY_PARTS {
         let mut parts: Vec<&str> = targets_of(&relationships, name);
         parts.sort_unstable();
         parts.dedup();

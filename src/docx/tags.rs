@@ -31,7 +31,7 @@ use std::collections::HashSet;
 use super::model::{Document, Field, Story};
 use mark::Mark;
 use problem::Problems;
-use story::{StoryMarks, readable};
+use story::{MOST_MARKS, StoryMarks, readable};
 use syntax::Form;
 
 /// The most that the contents of all pairs may take together, in bytes; nested pairs repeat their text.
@@ -100,8 +100,9 @@ impl Tags {
 /// Finds every tag of a document.
 #[must_use]
 pub fn extract(document: &Document) -> Tags {
+    let mut allowed = MOST_MARKS;
     let texts: Vec<StoryMarks<'_>> = readable(document)
-        .map(|(index, story)| StoryMarks::read(index, story))
+        .map(|(index, story)| StoryMarks::read(index, story, &mut allowed))
         .collect();
     let closed: HashSet<&str> = texts
         .iter()

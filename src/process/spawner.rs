@@ -301,17 +301,17 @@ impl SpawnerProcess {
             signal::killpg(*leader, Signal::SIGKILL).ok();
         }
         for _ in 0..MAX_SWEEPS {
+            while let Some(pid) = exited_child() {
+                sys::reap(pid).ok();
+            }
+            if !has_children() {
+                return;
+            }
             for process in orphans::find(Scope::All)
                 .iter()
                 .filter(|process| process.parent == own)
             {
                 signal::kill(process.pid, Signal::SIGKILL).ok();
-            }
-            while let Some(pid) = exited_child() {
-                drop(sys::reap(pid));
-            }
-            if !has_children() {
-                return;
             }
             poll(&mut [], PollTimeout::from(SWEEP_PERIOD)).ok();
         }

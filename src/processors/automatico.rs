@@ -83,16 +83,8 @@ fn process(
     let matches = find_clauses(&comparison, &clauses);
     let rows = rows(&comparison, &matches);
     let now = context.clock.now();
-    let notes: Vec<_> = matches
-        .iter()
-        .map(|found| found.as_ref().map(note))
-        .collect();
-    let html = report::render(
-        &comparison,
-        (&old, &new),
-        &header(version, &base, now),
-        &notes,
-    );
+    let header = header(version, &base, now);
+    let html = report::render(&comparison, (&old, &new), &header, &notes(&matches));
     budget.check()?;
     let mut done = Done {
         results: rows.len(),
@@ -182,13 +174,17 @@ fn rows(comparison: &Comparison, matches: &[Option<Match>]) -> Vec<NewModificati
     content.chain(formatting).map(row).collect()
 }
 
-fn note(found: &Match) -> ClauseNote {
-    let score = format!("{:.2}", found.score).replace('.', ",");
-    ClauseNote {
+/// What the report says about the clauses.
+fn notes(matches: &[Option<Match>]) -> Vec<Option<ClauseNote>> {
+    let note = |found: &Match| ClauseNote {
         name: found.name.clone(),
-        method: format!("palavras, {score}"),
+        method: format!("palavras, {:.2}", found.score).replace('.', ","),
         needs_review: found.needs_review(),
-    }
+    };
+    matches
+        .iter()
+        .map(|found| found.as_ref().map(note))
+        .collect()
 }
 
 fn header(version: &PendingVersion, base: &Base, now: Timestamp) -> Header {

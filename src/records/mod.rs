@@ -5,6 +5,7 @@
 
 pub mod embedded;
 pub mod error;
+pub mod imports;
 pub mod values;
 pub mod vocabulary;
 
@@ -15,10 +16,11 @@ use secrecy::SecretString;
 
 pub use embedded::EmbeddedRecords;
 pub use error::{RecordsError, RecordsErrorKind};
+pub use imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
 pub use values::{
-    Base, BaseKind, Claim, ClaimResult, FileId, Listed, Mark, NewClause, NewContract, NewFile,
-    NewModel, NewModification, NewReport, NewTag, NewVersion, Pending, PendingModel,
-    PendingVersion, RecordId, Row, StoredClause, StoredComparison, StoredReport, StoredTags,
+    Base, BaseKind, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag,
+    Pending, PendingModel, PendingVersion, RecordId, Row, StoredClause, StoredComparison,
+    StoredReport, StoredTags,
 };
 pub use vocabulary::{Collection, State, Vocabulary};
 

@@ -110,6 +110,13 @@ fn version(
         version.file.name, version.contract
     )?;
     let (model, state) = records.model_of_contract(&version.contract)?;
+    write_next_steps((&id, &model, state), out)
+}
+
+fn write_next_steps(
+    (id, model, state): (&RecordId, &RecordId, State),
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     if state == State::Published {
         writeln!(
             out,

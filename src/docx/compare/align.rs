@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::chain::heaviest_increasing;
+
 /// What the aligner knows of a block.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block {
@@ -14,12 +16,16 @@ pub(super) struct Block {
     pub(super) is_table: bool,
     /// What a match is worth: about the letters in it.
     pub(super) weight: u32,
+    /// Whether it has nothing but white space.
+    pub(super) is_blank: bool,
     /// The numbers of its words, sorted.
     pub(super) bag: Vec<u32>,
 }
 
 /// Gaps of at most so many pairs are paired by the best sum of similarities; larger ones by rare words first.
 const EXACT_PAIRS: usize = 40_000;
+/// Part of the threshold that is asked of two blocks with nothing else between their neighbours.
+const ALONE: f32 = 0.4;
 /// Blocks of the longer side that are paired at once where a gap is too large for that.
 const STEP: usize = 96;
 /// Likeness at which the next blocks of such a gap are paired without looking further.
@@ -50,6 +56,22 @@ pub(super) fn align(old: &[Block], new: &[Block], threshold: f32) -> Vec<(usize,
         from = (anchor.0 + 1, anchor.1 + 1);
     }
     pairs
+}
+
+/// Pairs by their places what is left between pairs, where there is as much of it on both sides.
+pub(super) fn fill(pairs: &[(usize, usize)], old: usize, new: usize) -> Vec<(usize, usize)> {
+    let mut filled = Vec::with_capacity(pairs.len());
+    let mut from = (0, 0);
+    for pair in pairs.iter().copied().chain(std::iter::once((old, new))) {
+        if pair.0 - from.0 == pair.1 - from.1 {
+            filled.extend((from.0..pair.0).zip(from.1..pair.1));
+        }
+        if pair != (old, new) {
+            filled.push(pair);
+        }
+        from = (pair.0 + 1, pair.1 + 1);
+    }
+    filled
 }
 
 /// How alike two bags are: twice the words in common by the words of both.
@@ -113,55 +135,6 @@ fn places(blocks: &[Block]) -> HashMap<u32, Option<usize>> {
             .or_insert(Some(index));
     }
     places
-}
-
-/// Of points in order of their first coordinate, those of the heaviest sequence that strictly increases in both.
-pub(super) fn heaviest_increasing(
-    points: &[(usize, usize, u64)],
-    width: usize,
-) -> Vec<(usize, usize)> {
-    // A Fenwick tree of the best weight that ends at or before a second coordinate, with the point that reaches it.
-    let mut best: Vec<(u64, Option<usize>)> = vec![(0, None); width + 1];
-    let mut before: Vec<Option<usize>> = vec![None; points.len()];
-    let mut last: (u64, Option<usize>) = (0, None);
-    for (index, (_, second, weight)) in points.iter().enumerate() {
-        let mut reached: (u64, Option<usize>) = (0, None);
-        let mut at = *second;
-        while at > 0 {
-            if let Some(found) = best.get(at)
-                && found.0 > reached.0
-            {
-                reached = *found;
-            }
-            at &= at - 1;
-        }
-        if let Some(slot) = before.get_mut(index) {
-            *slot = reached.1;
-        }
-        let total = (reached.0 + weight, Some(index));
-        let mut at = second + 1;
-        while let Some(slot) = best.get_mut(at) {
-            if total.0 > slot.0 {
-                *slot = total;
-            }
-            at += at & at.wrapping_neg();
-        }
-        if total.0 > last.0 {
-            last = total;
-        }
-    }
-    let mut chain = Vec::new();
-    let mut at = last.1;
-    while let Some(index) = at {
-        chain.extend(
-            points
-                .get(index)
-                .map(|(first, second, _)| (*first, *second)),
-        );
-        at = before.get(index).copied().flatten();
-    }
-    chain.reverse();
-    chain
 }
 
 fn set(values: &mut [f32], index: usize, value: f32) {
@@ -365,9 +338,10 @@ impl Gap<'_> {
         } else {
             (other, one)
         };
-        let is_grown = !short.bag.is_empty() && containment(&short.bag, &long.bag) >= 0.8;
+        let is_placeholder = short.bag.is_empty() && !short.is_blank;
+        let is_grown = is_placeholder || containment(&short.bag, &long.bag) >= 0.8;
         let likeness = self.likeness(old, new);
-        likeness >= 0.75 * self.threshold || (likeness >= 0.0 && is_grown)
+        likeness >= ALONE * self.threshold || (likeness >= 0.0 && is_grown)
     }
 
     fn is_same(&self, old: usize, new: usize) -> bool {
@@ -393,6 +367,7 @@ mod tests {
         let block = |bag: &&[u32]| Block {
             key: bag.iter().fold(7, |key, word| key * 31 + word),
             is_table: false,
+            is_blank: false,
             weight: 10,
             bag: bag.to_vec(),
         };
@@ -404,12 +379,5 @@ mod tests {
         let old = blocks(&[&[1, 2, 3, 4], &[5, 6, 7, 8]]);
         let new = blocks(&[&[5, 6, 7, 9], &[1, 2, 3, 4], &[5, 6, 7, 10]]);
         assert_eq!(align(&old, &new, 0.4), [(0, 1), (1, 2)]);
-    }
-
-    #[test]
-    fn the_heaviest_chain_wins_over_the_longest() {
-        let points = [(0, 2, 10), (1, 0, 3), (2, 1, 3)];
-        assert_eq!(heaviest_increasing(&points, 3), [(0, 2)]);
-        assert_eq!(heaviest_increasing(&[], 0), []);
     }
 }

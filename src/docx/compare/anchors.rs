@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::super::hash::Fnv;
-use super::align::heaviest_increasing;
+use super::chain::heaviest_increasing;
 
 /// Tokens of a phrase: about six words with the spaces between them.
 const PHRASE: usize = 12;

@@ -5,6 +5,7 @@
 
 mod align;
 mod anchors;
+mod chain;
 mod changes;
 mod formatting;
 mod list;
@@ -139,15 +140,7 @@ fn pair_stories(
 ) -> Vec<StoryPair> {
     let mut pairs: Vec<StoryPair> = Vec::new();
     let mut gone: Vec<StoryPair> = Vec::new();
-    for kind in [
-        StoryKind::Body,
-        StoryKind::TextBox,
-        StoryKind::Header,
-        StoryKind::Footer,
-        StoryKind::Footnote,
-        StoryKind::Endnote,
-        StoryKind::Comment,
-    ] {
+    for kind in StoryKind::ALL {
         let (left, right) = (of_kind(old.0, kind), of_kind(new.0, kind));
         // A note or a box keeps its identity when all its words change; a comment does not.
         let threshold = if kind == StoryKind::Comment { 0.5 } else { 0.0 };

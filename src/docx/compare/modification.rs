@@ -74,10 +74,10 @@ pub struct Modification {
     /// The kind of story: `corpo`, `nota de rodapé` and so on.
     #[serde(rename = "local")]
     pub location: &'static str,
-    /// Index into [`Script::stories`].
+    /// Index into [`Script::stories`](super::Script::stories).
     #[serde(skip)]
     pub story: usize,
-    /// Index into [`StoryEdit::edits`] of the edit in which it begins.
+    /// Index into [`StoryEdit::edits`](super::StoryEdit::edits) of the edit in which it begins.
     #[serde(skip)]
     pub edit: usize,
 }
@@ -85,7 +85,7 @@ pub struct Modification {
 /// Counts of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// What an editor's revision list would count; see [`Script::revisions`].
+    /// What an editor's revision list would count; see [`Script::revisions`](super::Script::revisions).
     #[serde(rename = "revisoes")]
     pub revisions: usize,
     /// Modifications by category; every category is there.

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::super::model::Paragraph;
-use super::align::{Block, align};
+use super::align::{Block, align, fill};
 use super::formatting;
 use super::rewrite::spans;
 use super::script::{Edit, Op};
@@ -89,8 +89,11 @@ impl Stories<'_, '_> {
         }
         let left = blocks(self.old, old, level, self.tokens);
         let right = blocks(self.new, new, level, self.tokens);
-        let threshold = if level == Level::Rows { 0.45 } else { 0.4 };
-        align(&left, &right, threshold)
+        if level == Level::Rows {
+            // As many rows as before at the same place are the same rows, filled in or changed throughout.
+            return fill(&align(&left, &right, 0.45), left.len(), right.len());
+        }
+        align(&left, &right, 0.4)
     }
 
     fn pair(&mut self, level: Level, old: Range<usize>, new: Range<usize>) {
@@ -256,8 +259,12 @@ fn structure_key(paragraphs: &[Paragraph], lines: &[Line], tokens: &mut Tokens<'
 
 /// The words of lines, unsorted, and their weight.
 pub(super) fn words(lines: &[Line], tokens: &Tokens<'_>) -> Block {
-    let mut block = Block::default();
+    let mut block = Block {
+        is_blank: true,
+        ..Block::default()
+    };
     for token in lines.iter().flat_map(|line| &line.tokens) {
+        block.is_blank &= tokens.class(token.id) == Class::Space;
         if matches!(tokens.class(token.id), Class::Word | Class::Object) {
             block.bag.push(token.id);
             block.weight = block.weight.saturating_add(tokens.weight(token.id));

@@ -3,7 +3,7 @@
 use imara_diff::{Algorithm, Diff, InternedInput};
 
 use super::super::model::{Document, is_hidden};
-use super::story::{StoryMarks, readable};
+use super::story::{MOST_MARKS, StoryMarks, readable};
 
 /// How many words of a difference are quoted.
 const QUOTED_WORDS: usize = 12;
@@ -78,9 +78,9 @@ impl Word {
 
 fn words(document: &Document) -> Vec<Word> {
     let mut words = Vec::new();
-    for (story, text) in
-        readable(document).map(|(index, story)| (index, StoryMarks::read(index, story)))
-    {
+    let mut allowed = MOST_MARKS;
+    for (story, found) in readable(document) {
+        let text = StoryMarks::read(story, found, &mut allowed);
         let ends = text
             .starts
             .iter()

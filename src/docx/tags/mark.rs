@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::super::model::{Paragraph, is_hidden};
 use super::ProblemKind;
+use super::story::MOST_MARKS;
 use super::syntax::{Form, normalise, parse};
 
 /// The soft hyphen is put in by hyphenation, not by a person: it is read over without a word.
@@ -51,9 +52,9 @@ pub(super) struct Scan {
     pub(super) flaws: Vec<Flaw>,
 }
 
-/// Finds the marks of one text.
-pub(super) fn scan(text: &str, paragraph: usize) -> Scan {
-    if !text.contains(['{', '}']) {
+/// Finds the first marks of one text, sound and broken, about `most` of them.
+pub(super) fn scan(text: &str, paragraph: usize, most: usize) -> Scan {
+    if most == 0 || !text.contains(['{', '}']) {
         return Scan::default();
     }
     let mut scanner = Scanner {
@@ -69,6 +70,9 @@ pub(super) fn scan(text: &str, paragraph: usize) -> Scan {
             '}' => scanner.stray(at),
             _ => at + 1,
         };
+        if scanner.found.marks.len() + scanner.found.flaws.len() >= most {
+            break;
+        }
     }
     scanner.found
 }
@@ -85,7 +89,7 @@ pub(super) fn deleted_closings(paragraph: &Paragraph) -> Vec<String> {
         last = Some(deleted.offset);
         joined.push_str(&deleted.text);
     }
-    let marks = scan(&joined, 0).marks.into_iter();
+    let marks = scan(&joined, 0, MOST_MARKS).marks.into_iter();
     marks
         .filter(|mark| mark.form == Form::Closing)
         .map(|mark| mark.key)

@@ -33,7 +33,7 @@ pub enum ProblemKind {
     HiddenCharacter,
     /// The pairs are nested so deeply that their contents together pass the limit.
     ContentTooLarge,
-    /// The story has more marks than are read; those from here on are text.
+    /// The document has as many marks as are read; those from here on are text.
     TooMany,
 }
 
@@ -146,7 +146,9 @@ impl ProblemKind {
                 format!("há um caractere invisível dentro de {}", visible(name))
             }
             Self::ContentTooLarge => format!("o conteúdo de {name} passa do limite e não foi lido"),
-            Self::TooMany => format!("há tags demais: {name} e as seguintes não foram lidas"),
+            Self::TooMany => {
+                "há marcas demais; as que vêm depois foram lidas como texto".to_owned()
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use super::super::model::{Document, Paragraph, Story, StoryKind};
 use super::mark::{self, Mark};
 use super::problem::{ProblemKind, Problems};
 
-/// The most marks that are read in one story.
-const MOST_MARKS: usize = 50_000;
+/// The most marks, sound and broken, that are read in one document: what comes after is text.
+pub(super) const MOST_MARKS: usize = 20_000;
 
 /// The stories in which tags are looked for, by index: all but comments.
 pub(super) fn readable(document: &Document) -> impl Iterator<Item = (usize, &Story)> {
@@ -35,7 +35,8 @@ pub(super) struct StoryMarks<'a> {
 }
 
 impl<'a> StoryMarks<'a> {
-    pub(super) fn read(index: usize, story: &'a Story) -> Self {
+    /// Reads a story; `allowed` is how many marks the document may still have.
+    pub(super) fn read(index: usize, story: &'a Story, allowed: &mut usize) -> Self {
         let mut text = Self {
             index,
             story,
@@ -51,7 +52,7 @@ impl<'a> StoryMarks<'a> {
                 text.clean.push('\n');
             }
             text.starts.push(text.clean.len());
-            text.read_paragraph(number, paragraph, characters);
+            text.read_paragraph(number, paragraph, (characters, &mut *allowed));
             text.deleted.extend(
                 mark::deleted_closings(paragraph)
                     .into_iter()
@@ -69,39 +70,38 @@ impl<'a> StoryMarks<'a> {
             .is_some_and(|paragraph| *paragraph >= opening.paragraph)
     }
 
-    /// Reads a paragraph that `characters` of the story precede.
-    fn read_paragraph(&mut self, number: usize, paragraph: &Paragraph, characters: usize) {
+    /// Reads a paragraph that `characters` of the story precede, at most `allowed` marks of it.
+    fn read_paragraph(
+        &mut self,
+        number: usize,
+        paragraph: &Paragraph,
+        (characters, allowed): (usize, &mut usize),
+    ) {
         let source = paragraph.text.as_str();
-        let scan = mark::scan(source, number);
+        let scan = mark::scan(source, number, *allowed);
+        let found = scan.marks.len() + scan.flaws.len();
         let (mut copied, mut position) = (0, characters);
         for mut mark in scan.marks {
-            if self.marks.len() == MOST_MARKS {
-                self.problems.add(
-                    self.story,
-                    ProblemKind::TooMany,
-                    (number, mark.start),
-                    &mark.written,
-                );
-                break;
-            }
             let text = source.get(copied..mark.start).unwrap_or_default();
             self.clean.push_str(text);
             mark.clean = self.clean.len();
             mark.position_start = position + text.chars().count();
-            let length = source
-                .get(mark.start..mark.end)
-                .unwrap_or_default()
-                .chars()
-                .count();
-            mark.position_end = mark.position_start + length;
+            let written = source.get(mark.start..mark.end).unwrap_or_default();
+            mark.position_end = mark.position_start + written.chars().count();
             (copied, position) = (mark.end, mark.position_end);
             self.marks.push(mark);
         }
         self.clean
             .push_str(source.get(copied..).unwrap_or_default());
-        for flaw in scan.flaws.into_iter().take(MOST_MARKS) {
+        for flaw in scan.flaws {
             self.problems
                 .add(self.story, flaw.kind, (number, flaw.start), &flaw.text);
         }
+        let left = allowed.saturating_sub(found);
+        if *allowed > 0 && left == 0 {
+            self.problems
+                .add(self.story, ProblemKind::TooMany, (number, copied), "");
+        }
+        *allowed = left;
     }
 }

@@ -268,6 +268,22 @@ fn likeness_is_whole_without_the_marks_and_names_the_first_place_that_drifted() 
     assert!(drifted.ratio < 1.0 && first.path.starts_with("word/document.xml#b1/p1/"));
 }
 
+#[test]
+fn marks_beyond_the_limit_are_text_and_that_is_said_once() {
+    let many = "{{a}}".repeat(20_001);
+    let found = tags(&[&many, "{{b /}}"]);
+    assert_eq!((found.pairs.len(), found.singles.len()), (10_000, 0));
+    assert_eq!(
+        kinds(&found)
+            .iter()
+            .filter(|kind| **kind == ProblemKind::TooMany)
+            .count(),
+        1
+    );
+    let braces = tags(&["}} ".repeat(30_000).as_str(), "}} {{"]);
+    assert_eq!(braces.problems.len(), 20_001);
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_a_panic_and_every_pair_lies_in_order(

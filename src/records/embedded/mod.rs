@@ -19,10 +19,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use self::files::FileStore;
 use super::error::RecordsError;
+use super::imports::{Mark, NewClause, NewContract, NewModel, NewVersion};
 use super::values::{
-    Base, Claim, ClaimResult, FileId, Listed, Mark, NewClause, NewContract, NewModel,
-    NewModification, NewReport, NewTag, NewVersion, Pending, PendingModel, PendingVersion,
-    RecordId, Row, StoredClause, StoredComparison, StoredReport, StoredTags,
+    Base, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag, Pending,
+    PendingModel, PendingVersion, RecordId, Row, StoredClause, StoredComparison, StoredReport,
+    StoredTags,
 };
 use super::vocabulary::{Collection, LEASE_MINUTES, State, Vocabulary};
 use super::{Access, Records};

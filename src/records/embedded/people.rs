@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::error::RecordsError;
-use super::super::values::{
-    Listed, Mark, NewClause, NewContract, NewFile, NewModel, NewVersion, RecordId,
-};
+use super::super::imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
+use super::super::values::{Listed, RecordId};
 use super::super::vocabulary::{Collection, DECISIONS, State, Vocabulary};
 use super::files::FileStore;
 use super::{key, one, queue, stamp};

@@ -51,7 +51,6 @@ impl Metrics {
     /// A family that cannot be registered, which is a fault of this program.
     pub fn new(registry: &Registry, known: &Known<'_>) -> prometheus::Result<Self> {
         let maker = Maker(registry);
-        registry.register(Box::new(ProcessCollector::for_self()))?;
         let metrics = Self {
             tick: maker.gauge(&names::TICK)?,
             cycles: CycleMetrics::new(&maker, known.buckets)?,
@@ -84,6 +83,16 @@ impl Metrics {
             self.processors.expose(name);
         }
         Ok(())
+    }
+
+    /// Adds the metrics of this process itself, which only a scrape has a use for.
+    ///
+    /// # Errors
+    ///
+    /// They were added already.
+    pub fn expose_process(&self) -> prometheus::Result<()> {
+        self.registry
+            .register(Box::new(ProcessCollector::for_self()))
     }
 
     /// Everything in text format 0.0.4.
