@@ -9,7 +9,7 @@ BINARIO := target/release/orquestrador
 # Opções a mais para os alvos run-*: make run-orquestrador ARGS="--intervalo 30s"
 ARGS ?=
 # Rodadas dos testes aleatórios; make test-longo usa 200.
-export ORQUESTRADOR_TEST_RODADAS ?= 20
+RODADAS ?= 20
 TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
 
 .DEFAULT_GOAL := help
@@ -50,14 +50,13 @@ run-processador-automatico: build ## Só o processador automático, como serviç
 
 test: ## Todos os testes; precisa dos pacotes que .ci/pacotes nomeia
 	.ci/pacotes
-	$(TESTAR)
+	ORQUESTRADOR_TEST_RODADAS=$(RODADAS) $(TESTAR)
 
 test-unit: ## Só os testes de unidade; basta o cargo
 	cargo test --lib
 
 test-longo: ## Os mesmos testes com 200 rodadas aleatórias
-	.ci/pacotes
-	ORQUESTRADOR_TEST_RODADAS=200 $(TESTAR)
+	$(MAKE) test RODADAS=200
 
 check: ## Formato, lints, documentação, licenças
 	cargo fmt --check

@@ -1,4 +1,4 @@
-//! What the system asks of us: SIGINT and SIGTERM. Refuses to know what a stop takes.
+//! What the system asks of us by signals. Refuses to know what a stop takes.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,25 @@ pub fn listen(shutdown: &Arc<Shutdown>) -> io::Result<()> {
     ] {
         tokio::spawn(forward(signal(kind)?, name, Arc::clone(shutdown)));
     }
+    for (kind, name) in UNUSED {
+        tokio::spawn(refuse(signal(kind())?, name));
+    }
     Ok(())
+}
+
+/// Signals whose default would end us without a word, and that operators send to others for a reload or a pause.
+const UNUSED: [(fn() -> SignalKind, &str); 3] = [
+    (SignalKind::hangup, "SIGHUP"),
+    (SignalKind::user_defined1, "SIGUSR1"),
+    (SignalKind::user_defined2, "SIGUSR2"),
+];
+
+async fn refuse(mut signals: Signal, name: &'static str) {
+    while signals.recv().await.is_some() {
+        tracing::warn!(
+            "{name} recebido e ignorado: recarga e pausa não estão disponíveis nesta versão"
+        );
+    }
 }
 
 async fn forward(mut signals: Signal, name: &'static str, shutdown: Arc<Shutdown>) {

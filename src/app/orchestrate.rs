@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use prometheus::Registry;
+use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -57,10 +58,7 @@ fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<
     let notes = import_examples(&loaded, &clock)?;
     // Before any thread exists; from here on the spawner is there to end what we start.
     let link = process::launch()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()?;
+    let runtime = runtime(&loaded.settings)?;
     runtime.block_on(live(
         Parts {
             loaded,
@@ -70,6 +68,23 @@ fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<
         },
         environment,
     ))
+}
+
+/// One thread is enough, and starts sooner, while nobody but the one cycle needs it.
+fn runtime(settings: &Settings) -> io::Result<Runtime> {
+    let mut builder = if is_listening(settings) {
+        let mut builder = runtime::Builder::new_multi_thread();
+        builder.worker_threads(WORKER_THREADS);
+        builder
+    } else {
+        runtime::Builder::new_current_thread()
+    };
+    builder.enable_all().build()
+}
+
+/// A single run opens its port only when it is asked to.
+fn is_listening(settings: &Settings) -> bool {
+    !settings.single_run || settings.port_by_flag
 }
 
 /// What was made before the runtime.
@@ -193,7 +208,7 @@ fn import_examples(loaded: &Loaded, clock: &Clock) -> anyhow::Result<Vec<String>
 }
 
 async fn bind(settings: &Settings) -> anyhow::Result<Option<Listener>> {
-    if settings.single_run && !settings.port_by_flag {
+    if !is_listening(settings) {
         return Ok(None);
     }
     let address = SocketAddr::new(settings.listen, settings.port);

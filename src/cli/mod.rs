@@ -14,29 +14,23 @@ pub use output::{stderr_line, stdout_text};
 use crate::config::Flags;
 use documents::DocumentCommand;
 
-/// Help in Portuguese, in clap's own order.
-const TEMPLATE: &str = "{about-with-newline}\nUso: {usage}\n\n{all-args}{after-help}";
-
 const AFTER_HELP: &str = "\
 Cada opção tem uma variável de ambiente ORQUESTRADOR_<OPÇÃO> (por exemplo ORQUESTRADOR_INTERVALO).
 Precedência: opção, variável, arquivo, padrão.
 
 Códigos de saída: 0 sem falhas; 1 alguma execução falhou; 2 uso ou configuração inválida;
-130/143 parado por SIGINT/SIGTERM.";
+130/143 parado por SIGINT/SIGTERM. Em ciclos contínuos, um encerramento em ordem dá 0.";
 
 /// Orquestrador de processadores em lote, com métricas, traços e estado sempre à vista
 #[derive(Debug, Parser)]
 #[command(
     name = "orquestrador",
     version,
-    help_template = TEMPLATE,
     after_help = AFTER_HELP,
     disable_help_flag = true,
     disable_version_flag = true,
     disable_help_subcommand = true,
-    subcommand_help_heading = "Comandos",
-    subcommand_value_name = "COMANDO",
-    next_help_heading = "Opções"
+    subcommand_value_name = "COMANDO"
 )]
 pub struct CommandLine {
     /// Settings by flag.
@@ -103,22 +97,46 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     CommandLine::from_arg_matches(&matches).map_err(UsageError::new)
 }
 
-/// Gives every command the Portuguese template and headings.
+/// Gives every command a help in Portuguese.
 fn translated(command: clap::Command) -> clap::Command {
+    let template = template(&command);
     let command = command
-        .help_template(TEMPLATE)
-        .subcommand_help_heading("Comandos")
+        .help_template(template)
         .subcommand_value_name("COMANDO")
         .disable_help_subcommand(true)
         .disable_help_flag(true)
-        .mut_args(
-            |argument| match (argument.is_positional(), argument.get_help_heading()) {
-                (true, None) => argument.help_heading("Argumentos"),
-                (false, None) => argument.help_heading("Opções"),
-                (_, Some(_)) => argument,
-            },
-        );
+        .mut_args(with_values);
     command.mut_subcommands(translated)
+}
+
+/// Clap's own order, with the headings of those parts that the command has.
+fn template(command: &clap::Command) -> String {
+    let mut template = "{about-with-newline}\nUso: {usage}\n".to_owned();
+    if command.has_subcommands() {
+        template.push_str("\nComandos:\n{subcommands}\n");
+    }
+    if command.get_positionals().next().is_some() {
+        template.push_str("\nArgumentos:\n{positionals}\n");
+    }
+    template + "\nOpções:\n{options}{after-help}"
+}
+
+/// Clap would list the possible values in English.
+fn with_values(argument: clap::Arg) -> clap::Arg {
+    let values = argument.get_possible_values();
+    let names: Vec<_> = values
+        .iter()
+        .map(clap::builder::PossibleValue::get_name)
+        .collect();
+    if !argument.get_action().takes_values() || names.is_empty() {
+        return argument;
+    }
+    let help = argument
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let help = format!("{help} [valores: {}]", names.join(", "));
+    argument.help(help).hide_possible_values(true)
 }
 
 /// The usage line in Portuguese. Only a built command knows its own.

@@ -14,6 +14,9 @@ use super::{defaults, value};
 use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec};
 
+/// The old system's name for the time that a request to the backend may take. Children inherit it.
+const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
+
 /// Which store the documents live in, as far as the configuration knows.
 #[derive(Debug, Clone)]
 pub enum StoreChoice {
@@ -121,6 +124,9 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut problems = Problems::default();
     let options = Options::read(flags, environment, &mut problems);
     let (file, source) = file::read(options.config.as_deref(), &mut problems);
+    if let Some(seconds) = environment.get(REQUEST_TIMEOUT) {
+        problems.check(REQUEST_TIMEOUT, value::positive_duration(seconds));
+    }
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
     let settings = combine(options, file, store, &mut problems);
@@ -159,7 +165,7 @@ fn combine(
         }
         if processors.is_empty() {
             problems.add(
-                "apenas",
+                "--apenas",
                 format!(
                     "{:?} não é um processador configurado; há: {}",
                     only.as_str(),

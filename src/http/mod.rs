@@ -81,8 +81,22 @@ impl Listener {
     }
 }
 
+/// The handler labels, which are the routes.
+const ROUTES: [&str; 7] = [
+    "/",
+    "/health",
+    "/-/healthy",
+    "/-/ready",
+    "/status",
+    "/logs",
+    "/metrics",
+];
+
 /// Every route.
 pub fn router(views: Arc<Views>) -> Router {
+    for route in ROUTES {
+        views.metrics.expose_route(route);
+    }
     Router::new()
         .route("/", get(index))
         .route("/health", get(health_report))
@@ -172,7 +186,7 @@ async fn metrics(State(views): State<Arc<Views>>) -> Response {
 async fn not_found() -> (StatusCode, Json<Value>) {
     (
         StatusCode::NOT_FOUND,
-        Json(json!({ "erro": "endereço desconhecido; há /, /health, /status, /logs e /metrics" })),
+        Json(json!({ "erro": format!("endereço desconhecido; há {}", ROUTES.join(", ")) })),
     )
 }
 

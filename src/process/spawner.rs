@@ -33,6 +33,8 @@ struct Leader {
     id: u64,
     run_id: String,
     started: Duration,
+    /// Whether its group was told to end, so that who is left in it is dying and has not escaped.
+    is_ending: bool,
 }
 
 /// A run whose leader was reaped and whose survivors are being ended.
@@ -160,6 +162,7 @@ impl SpawnerProcess {
                     id: start.id,
                     run_id: start.run_id,
                     started,
+                    is_ending: false,
                 };
                 self.running.insert(pid, leader);
                 Report::Started {
@@ -191,13 +194,10 @@ impl SpawnerProcess {
     }
 
     /// Signals a run's group. The leader is not reaped yet while it is in `running`, so its id is still its own.
-    fn signal(&self, id: u64, signal: i32) {
-        let leader = self
-            .running
-            .iter()
-            .find(|(_, leader)| leader.id == id)
-            .map(|(pid, _)| *pid);
-        if let (Some(leader), Ok(signal)) = (leader, Signal::try_from(signal)) {
+    fn signal(&mut self, id: u64, signal: i32) {
+        let found = self.running.iter_mut().find(|(_, leader)| leader.id == id);
+        if let (Some((&leader, run)), Ok(signal)) = (found, Signal::try_from(signal)) {
+            run.is_ending = true;
             // A group that is gone already is what was wanted.
             signal::killpg(leader, signal).ok();
             // A stopped process acts on SIGTERM only when it goes on.
@@ -236,12 +236,10 @@ impl SpawnerProcess {
         let process = orphans::read(pid);
         let end = sys::reap(pid)?;
         if let (Some(process), Some(libc::SIGKILL)) = (process, end.signal) {
-            for clearing in self
-                .clearing
-                .iter_mut()
-                .filter(|clearing| clearing.owns_by_group(&process))
-            {
-                clearing.survivors.insert(pid);
+            for clearing in &mut self.clearing {
+                if clearing.owns_by_group(&process) {
+                    clearing.count(&process);
+                }
             }
         }
         Ok(())
@@ -334,12 +332,19 @@ impl Clearing {
             if process.is_zombie {
                 continue;
             }
-            self.survivors.insert(process.pid);
+            self.count(process);
             // Its pid is its own: an adopted process is not reaped by anybody but us, and one of the group that is
             // not adopted has a living parent of the same run.
             signal::kill(process.pid, Signal::SIGKILL).ok();
         }
         alive
+    }
+
+    /// Counts a survivor once.
+    fn count(&mut self, process: &Process) {
+        if !(self.run.is_ending && process.group == self.leader) {
+            self.survivors.insert(process.pid);
+        }
     }
 
     fn owns_by_group(&self, process: &Process) -> bool {

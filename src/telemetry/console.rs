@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::words;
-use crate::domain::{Cycle, CycleStart, Event, Mode, Observer, OutputLine, Run, RunStart, Startup};
+use crate::domain::{
+    Cycle, CycleStart, Event, Mode, Observer, Outcome, OutputLine, Run, RunStart, Startup,
+};
 
 /// The reader that writes for people.
 pub struct Console {
@@ -159,12 +161,14 @@ impl Console {
             cycle.duration.as_secs_f64()
         ));
         if self.single_run {
+            let cancelled = matches!(cycle.outcome, Outcome::Cancellation(_));
             let bad = cycle
                 .runs
                 .iter()
                 .filter(|run| run.result.outcome.is_bad())
                 .count();
             lines.push(match bad {
+                0 if cancelled => "🛑 Ciclo único cancelado".to_owned(),
                 0 => "✅ Ciclo único completado".to_owned(),
                 1 => "❌ Ciclo único completado com 1 falha".to_owned(),
                 count => format!("❌ Ciclo único completado com {count} falhas"),

@@ -1,11 +1,13 @@
 //! Spans over OTLP, when an endpoint is configured; nothing at all otherwise. Every OpenTelemetry type stays in here.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter as Exporter};
 use tracing::{Level, Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
 use tracing_subscriber::Layer;
@@ -26,6 +28,11 @@ pub enum TraceError {
     /// `OTEL_TRACES_EXPORTER` names something else than ours.
     #[error("OTEL_TRACES_EXPORTER: {0:?} não é conhecido; esperado otlp ou none")]
     UnknownExporter(String),
+    /// This version brings no TLS for the export.
+    #[error(
+        "{0}: https não está disponível nesta versão; esperado um endereço http:// de um coletor local"
+    )]
+    Https(&'static str),
     /// The exporter refuses its settings.
     #[error("exportação OTLP: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
@@ -56,10 +63,17 @@ impl Traces {
             None | Some("otlp") => {}
             Some(other) => return Err(TraceError::UnknownExporter(other.to_owned())),
         }
-        if disabled || !ENDPOINTS.iter().any(|name| variable(name).is_some()) {
+        let Some(endpoint) = ENDPOINTS
+            .into_iter()
+            .find(|name| variable(name).is_some())
+            .filter(|_| !disabled)
+        else {
             return Ok(None);
+        };
+        if variable(endpoint).is_some_and(|url| url.starts_with("https:")) {
+            return Err(TraceError::Https(endpoint));
         }
-        let exporter = SpanExporter::builder().build()?;
+        let exporter = Edges::new(SpanExporter::builder().build()?);
         let mut resource = Resource::builder();
         if variable("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name("orquestrador");
@@ -99,6 +113,52 @@ impl Traces {
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "spans were lost at the end");
         }
+    }
+}
+
+/// Says once that the export fails, and once that it works again: a collector that is down must not be silent, nor
+/// fill the log.
+#[derive(Debug)]
+struct Edges {
+    exporter: SpanExporter,
+    is_failing: AtomicBool,
+}
+
+impl Edges {
+    fn new(exporter: SpanExporter) -> Self {
+        Self {
+            exporter,
+            is_failing: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Exporter for Edges {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        let result = self.exporter.export(batch).await;
+        match &result {
+            Err(error) if !self.is_failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!("traços não podem ser exportados ({count} perdidos): {error}");
+            }
+            Ok(()) if self.is_failing.swap(false, Ordering::Relaxed) => {
+                tracing::warn!("a exportação de traços voltou a funcionar");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 

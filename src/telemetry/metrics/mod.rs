@@ -108,6 +108,11 @@ impl Metrics {
         Ok(text)
     }
 
+    /// Shows the requests of a route before the first one comes.
+    pub fn expose_route(&self, handler: &str) {
+        self.http_requests.with_label_values(&[handler, "200"]);
+    }
+
     /// Counts one answered request; `handler` is the matched route, never the raw path.
     pub fn count_request(&self, handler: &str, code: u16) {
         self.http_requests
