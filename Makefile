@@ -64,8 +64,9 @@ check: ## Formato, lints, documentação, licenças
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 	.ci/deny
 
-bench: build ## Mede o tempo de um ciclo único e a memória do serviço parado
+bench: build ## Mede um ciclo único, a memória do serviço parado e o custo de iniciar processos
 	benches/processo.py $(BINARIO)
+	cargo bench --locked --bench spawn
 
 up down logs: ## Pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
 	@echo "make $@: a pilha do docker compose ainda não está disponível nesta versão" >&2; exit 1

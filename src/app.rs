@@ -1,6 +1,6 @@
 //! Composition root: builds everything, owns the registry and the clock, and decides the order of the shutdown.
 //!
-//! [`run`] picks the command; [`orchestrate`] is the life of the orchestrator from its lock to its exit code.
+//! [`run`] picks the command; `orchestrate` is the life of the orchestrator from its lock to its exit code.
 
 mod commands;
 mod exit;

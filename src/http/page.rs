@@ -28,7 +28,7 @@ pub(super) fn index(status: &Status, views: &Views) -> Markup {
             body {
                 header {
                     h1 { "Orquestrador de Processadores" }
-                    (headline(status, &reasons))
+                    (headline(status, &reasons, views))
                     @if !reasons.is_empty() {
                         ul.reasons { @for reason in &reasons { li { (reason) } } }
                     }
@@ -50,17 +50,25 @@ pub(super) fn index(status: &Status, views: &Views) -> Markup {
     }
 }
 
-fn headline(status: &Status, reasons: &[String]) -> Markup {
+fn headline(status: &Status, reasons: &[String], views: &Views) -> Markup {
     let failing = status
         .processors
         .iter()
         .filter(|processor| processor.is_failing())
         .count();
+    let first = status
+        .processors
+        .iter()
+        .filter_map(|processor| processor.failing_since)
+        .min();
+    let since = first.map_or_else(String::new, |first| {
+        format!(" desde {}", moment(Some(first), views))
+    });
     let (class, text) = match (status.phase, status.is_stalled(), failing) {
         (_, true, _) => ("bad", "❌ O laço de agendamento está parado".to_owned()),
         (Phase::Stopping, ..) => ("warn", "🛑 Encerrando".to_owned()),
-        (_, _, 1) => ("bad", "❌ 1 processador falhando".to_owned()),
-        (_, _, count) if count > 1 => ("bad", format!("❌ {count} processadores falhando")),
+        (_, _, 1) => ("bad", format!("❌ 1 processador falhando{since}")),
+        (_, _, count) if count > 1 => ("bad", format!("❌ {count} processadores falhando{since}")),
         _ if !reasons.is_empty() => ("warn", "⚠️ Funcionando com ressalvas".to_owned()),
         (Phase::Starting, ..) => ("warn", "⏳ Iniciando".to_owned()),
         (Phase::Running, ..) => ("good", "✅ Tudo em ordem".to_owned()),
@@ -153,7 +161,7 @@ fn time_span(duration: Duration) -> String {
         seconds / 60 % 60,
         seconds % 60,
     ) {
-        (0, 0, 0, _) if seconds < 10 => {
+        (0, 0, 0, _) if seconds < 10 && duration.subsec_nanos() > 0 => {
             format!("{:.3} s", duration.as_secs_f64()).replace('.', ",")
         }
         (0, 0, 0, seconds) => format!("{seconds} s"),

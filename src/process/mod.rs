@@ -4,7 +4,7 @@
 //!
 //! Before any thread exists, [`launch`] forks a small single-threaded *spawner*. It is the subreaper of everything that
 //! it starts, so a descendant that leaves its group, its session and its parent still comes back to it. The orchestrator
-//! asks it over a socket ([`protocol`]) to start a program or to signal a run's group, and is told how each one ended,
+//! asks it over a socket (`protocol.rs`) to start a program or to signal a run's group, and is told how each one ended,
 //! after nothing of the run is left. When that socket closes, because the orchestrator ended in whatever way, the
 //! spawner kills all that it ever started and ends. Starting is vfork-like, so its cost does not grow with our memory.
 

@@ -160,7 +160,9 @@ fn row(index: usize, entry: &Modification, clause: Option<&ClauseNote>) -> Marku
             td { @if entry.before.is_empty() { span.vazio { "(nada)" } } @else { del { (visible(&entry.before)) } } }
             td {
                 @if entry.after.is_empty() { span.vazio { "(nada)" } } @else { ins { (visible(&entry.after)) } }
-                p.contexto { (visible(&entry.content)) }
+                @if ![&entry.before, &entry.after].contains(&&entry.content) {
+                    p.contexto { (visible(&entry.content)) }
+                }
                 @if entry.category == Category::Movimentacao { p.contexto { (visible(&entry.change)) } }
             }
             td {
