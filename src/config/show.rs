@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::settings::{Settings, StoreChoice};
 use crate::domain::ProcessorSpec;
+use crate::domain::mask::{MASK, is_secret};
 
 /// The effective settings, in the form of the configuration file.
 #[must_use]
@@ -36,11 +37,19 @@ pub fn show(settings: &Settings) -> String {
 
 fn processor(spec: &ProcessorSpec) -> Table {
     let names = |texts: Vec<String>| Value::from(texts);
-    let environment: Table = spec
+    let shown = |name: &str, value: &str| {
+        if is_secret(name, &spec.secrets) {
+            MASK
+        } else {
+            value
+        }
+        .to_owned()
+    };
+    let environment = spec
         .environment
         .iter()
-        .map(|(name, _)| (name.clone(), "***".into()))
-        .collect();
+        .map(|(name, value)| (name.clone(), shown(name, value).into()));
+    let environment: Table = environment.collect();
     let pairs: Vec<(&str, Value)> = vec![
         ("nome", spec.name.to_string().into()),
         ("rotulo", spec.label.clone().into()),

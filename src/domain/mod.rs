@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod cycle;
 pub mod event;
+pub mod mask;
 pub mod name;
 pub mod outcome;
 pub mod run;
@@ -14,6 +15,7 @@ pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
 pub use event::{Event, Observer, Observers, Startup};
+pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
 pub use run::{OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};

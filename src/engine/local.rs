@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::mask::Mask;
 use super::runner::{RunStop, Runner};
 use crate::domain::contract;
 use crate::domain::{
-    Clock, ErrorReason, Event, FailureReason, Observers, Outcome, OutputLine, ProcessorSpec,
+    Clock, ErrorReason, Event, FailureReason, Mask, Observers, Outcome, OutputLine, ProcessorSpec,
     RunResult, RunStart, Stream, StreamTotals,
 };
 use crate::process::{

@@ -3,7 +3,6 @@
 mod control;
 mod cycle;
 mod local;
-mod mask;
 mod run;
 mod runner;
 mod scheduler;
@@ -12,6 +11,5 @@ pub mod status;
 pub use control::Shutdown;
 pub use cycle::{Cycles, TraceOf};
 pub use local::{ChildEnvironment, LocalRunner};
-pub use mask::Mask;
 pub use runner::{RunStop, Runner};
 pub use scheduler::{Plan, Scheduler};

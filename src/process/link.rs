@@ -7,16 +7,19 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{ForkResult, Pid};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::protocol::{self, Report, Request, Start};
-use super::spawner::SpawnerProcess;
+use super::spawner::{SpawnerProcess, end_all_children, exited_child};
 use super::sys;
 
 /// A spawner that was launched and that nobody talks to yet.
@@ -31,6 +34,8 @@ pub struct SpawnerLink {
 /// In the spawner itself this never returns: the process ends when its work is done.
 pub fn launch() -> io::Result<SpawnerLink> {
     let (ours, theirs) = StdUnixStream::pair()?;
+    // Should the spawner be killed, its children come to us.
+    set_child_subreaper(true)?;
     match sys::fork()? {
         ForkResult::Parent { child } => Ok(SpawnerLink {
             socket: ours,
@@ -54,6 +59,7 @@ struct Inner {
     next_id: AtomicU64,
     gone: CancellationToken,
     process: Pid,
+    reaper: JoinHandle<()>,
 }
 
 type UnixStreamWriter = AsyncMutex<tokio::net::unix::OwnedWriteHalf>;
@@ -80,6 +86,7 @@ impl Spawner {
             next_id: AtomicU64::new(1),
             gone,
             process: link.process,
+            reaper: tokio::spawn(reap_adopted(signal(SignalKind::child())?, link.process)),
         })))
     }
 
@@ -96,10 +103,13 @@ impl Spawner {
         // Shutting the writing side down is what the spawner takes for our end, whoever else holds a clone.
         drop(tokio::io::AsyncWriteExt::shutdown(&mut *socket.lock().await).await);
         self.0.gone.cancelled().await;
+        self.0.reaper.abort();
         // Its end of the socket closes while it exits, so this waits for next to nothing.
         if let Err(error) = nix::sys::wait::waitpid(process, None) {
             tracing::debug!(%error, "the spawner was reaped by somebody else");
         }
+        // When it was killed, what it had adopted has come to us.
+        end_all_children();
     }
 
     pub(super) async fn start(
@@ -177,6 +187,15 @@ impl Inner {
             }
         }
         Ok(())
+    }
+}
+
+/// As process 1 of a container, or after the spawner was killed, we adopt orphans: they must not stay as zombies.
+async fn reap_adopted(mut ended: Signal, spawner: Pid) {
+    while ended.recv().await.is_some() {
+        while let Some(pid) = exited_child().filter(|pid| *pid != spawner) {
+            sys::reap(pid).ok();
+        }
     }
 }
 

@@ -293,26 +293,32 @@ impl SpawnerProcess {
     }
 
     /// The orchestrator has gone: nothing that was started may be left.
-    fn end_everything(&mut self) {
-        let own = Pid::this();
+    fn end_everything(&self) {
         for leader in self.running.keys() {
             signal::killpg(*leader, Signal::SIGKILL).ok();
         }
-        for _ in 0..MAX_SWEEPS {
-            while let Some(pid) = exited_child() {
-                sys::reap(pid).ok();
-            }
-            if !has_children() {
-                return;
-            }
-            for process in orphans::find(Scope::All)
-                .iter()
-                .filter(|process| process.parent == own)
-            {
-                signal::kill(process.pid, Signal::SIGKILL).ok();
-            }
-            poll(&mut [], PollTimeout::from(SWEEP_PERIOD)).ok();
+        end_all_children();
+    }
+}
+
+/// Kills every child of this process, and those that come to it when their parents die, until there is none. Bounded:
+/// one that hangs in the kernel is left to whoever adopts it next.
+pub(super) fn end_all_children() {
+    let own = Pid::this();
+    for _ in 0..MAX_SWEEPS {
+        while let Some(pid) = exited_child() {
+            sys::reap(pid).ok();
         }
+        if !has_children() {
+            return;
+        }
+        for process in orphans::find(Scope::All)
+            .iter()
+            .filter(|process| process.parent == own)
+        {
+            signal::kill(process.pid, Signal::SIGKILL).ok();
+        }
+        poll(&mut [], PollTimeout::from(SWEEP_PERIOD)).ok();
     }
 }
 
@@ -353,7 +359,7 @@ impl Clearing {
 }
 
 /// A child that has exited and was not reaped yet.
-fn exited_child() -> Option<Pid> {
+pub(super) fn exited_child() -> Option<Pid> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     match waitid(Id::All, flags) {
         Ok(WaitStatus::StillAlive) | Err(_) => None,

@@ -28,7 +28,7 @@ macro_rules! families {
 }
 
 families! {
-    BUILD_INFO = "build_info", "Constant 1, with the version as label.";
+    BUILD_INFO = "build_info", "Constant 1, with version, source revision and compiler as labels.";
     PROCESSOR_INFO = "processor_info", "Constant 1 for each configured processor, also one that has never run.";
     TIMEOUT = "processor_timeout_seconds", "Configured time per attempt before SIGTERM.";
     TICK = "scheduler_last_tick_timestamp_seconds", "When the scheduling loop last turned.";

@@ -64,9 +64,14 @@ impl Metrics {
     }
 
     fn expose_known(&self, maker: &Maker<'_>, known: &Known<'_>) -> prometheus::Result<()> {
+        let build = [
+            env!("CARGO_PKG_VERSION"),
+            env!("ORQUESTRADOR_REVISION"),
+            env!("ORQUESTRADOR_RUSTC"),
+        ];
         maker
-            .int_gauges(&names::BUILD_INFO, &["version"])?
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .int_gauges(&names::BUILD_INFO, &["version", "revision", "rustc"])?
+            .with_label_values(&build)
             .set(1);
         let slots: IntGauge = maker.register(IntGauge::with_opts(names::WORKER_SLOTS.opts()))?;
         slots.set(i64::try_from(known.slots).unwrap_or(i64::MAX));

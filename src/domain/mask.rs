@@ -14,8 +14,8 @@ const TELLING: [&str; 9] = [
     "CREDENTIAL",
     "HEADERS",
 ];
-/// What stands in a secret's place.
-const MASK: &str = "***";
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
 /// Shorter values would mask ordinary text.
 const SHORTEST: usize = 4;
 
@@ -29,11 +29,9 @@ impl Mask {
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
         marked: &[String],
     ) -> Self {
-        let is_secret =
-            |name: &str| says_secret(name) || marked.iter().any(|marked| marked == name);
         let secrets = variables
             .into_iter()
-            .filter(|(name, value)| value.len() >= SHORTEST && is_secret(name));
+            .filter(|(name, value)| value.len() >= SHORTEST && is_secret(name, marked));
         let mut values: Vec<_> = secrets.map(|(_, value)| value.to_owned()).collect();
         // A secret that holds another one is masked whole.
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -54,10 +52,11 @@ impl Mask {
     }
 }
 
-/// Whether a variable's name says that its value is a secret.
-fn says_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    TELLING.iter().any(|part| name.contains(part))
+/// Whether the value of a variable is a secret: its name says so, or stands in `marked`.
+#[must_use]
+pub fn is_secret(name: &str, marked: &[String]) -> bool {
+    let upper = name.to_ascii_uppercase();
+    TELLING.iter().any(|part| upper.contains(part)) || marked.iter().any(|marked| marked == name)
 }
 
 #[cfg(test)]

@@ -1,0 +1,48 @@
+//! Tells the program which source and compiler it was built from.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script has nobody else to ask"
+)]
+#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
+
+use std::process::Command;
+
+/// The first line that a command prints; none when it is not there or fails.
+fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    Some(
+        String::from_utf8(output.stdout)
+            .ok()?
+            .lines()
+            .next()?
+            .trim()
+            .to_owned(),
+    )
+}
+
+fn main() {
+    let revision = first_line("git", &["rev-parse", "--short=12", "HEAD"]);
+    let rustc = std::env::var("RUSTC")
+        .ok()
+        .and_then(|rustc| first_line(&rustc, &["--version"]));
+    let number = rustc.as_deref().and_then(|line| line.split(' ').nth(1));
+    println!(
+        "cargo::rustc-env=ORQUESTRADOR_REVISION={}",
+        revision.as_deref().unwrap_or("unknown")
+    );
+    println!(
+        "cargo::rustc-env=ORQUESTRADOR_RUSTC={}",
+        number.unwrap_or("unknown")
+    );
+    for file in [".git/HEAD", ".git/logs/HEAD"] {
+        if std::path::Path::new(file).exists() {
+            println!("cargo::rerun-if-changed={file}");
+        }
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+}
