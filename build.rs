@@ -4,7 +4,6 @@
     clippy::disallowed_methods,
     reason = "a build script has nobody else to ask"
 )]
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 use std::process::Command;
 

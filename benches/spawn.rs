@@ -22,7 +22,7 @@ use orquestrador::process::{self, Child, Command, Limits, Spawner, Stop};
 
 const ROUNDS: usize = 300;
 
-/// posix_spawn and waitpid from this process.
+/// `posix_spawn` and `waitpid` from this process.
 fn posix_spawn(path: &CString) {
     let arguments = [path.as_ptr().cast_mut(), ptr::null_mut()];
     let environment = [ptr::null_mut()];
@@ -99,20 +99,20 @@ fn main() {
         let mut ballast = Vec::new();
         for megabytes in [0_usize, 15, 60, 250] {
             ballast.resize(megabytes << 20, 1_u8);
-            let (mut spawned, mut forked, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut posix, mut forked, mut through) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 let begin = Instant::now();
                 posix_spawn(&path);
-                spawned.push(begin.elapsed());
+                posix.push(begin.elapsed());
                 let begin = Instant::now();
                 fork_and_exec();
                 forked.push(begin.elapsed());
                 let begin = Instant::now();
                 through_spawner(&spawner, &clock).await;
-                asked.push(begin.elapsed());
+                through.push(begin.elapsed());
             }
-            let (spawned, forked, asked) = (median(spawned), median(forked), median(asked));
-            println!("{megabytes:>9} MB {spawned:>12.3} {forked:>14.3} {asked:>10.3}");
+            let (posix, forked, through) = (median(posix), median(forked), median(through));
+            println!("{megabytes:>9} MB {posix:>12.3} {forked:>14.3} {through:>10.3}");
         }
         spawner.close().await;
     });

@@ -19,19 +19,18 @@ pub fn listen(shutdown: &Arc<Shutdown>) -> io::Result<()> {
     ] {
         tokio::spawn(forward(signal(kind)?, name, Arc::clone(shutdown)));
     }
-    for (kind, name) in UNUSED {
-        tokio::spawn(refuse(signal(kind())?, name));
+    let unused = [
+        (SignalKind::hangup(), "SIGHUP"),
+        (SignalKind::user_defined1(), "SIGUSR1"),
+        (SignalKind::user_defined2(), "SIGUSR2"),
+    ];
+    for (kind, name) in unused {
+        tokio::spawn(refuse(signal(kind)?, name));
     }
     Ok(())
 }
 
-/// Signals whose default would end us without a word, and that operators send to others for a reload or a pause.
-const UNUSED: [(fn() -> SignalKind, &str); 3] = [
-    (SignalKind::hangup, "SIGHUP"),
-    (SignalKind::user_defined1, "SIGUSR1"),
-    (SignalKind::user_defined2, "SIGUSR2"),
-];
-
+/// The default of these would end us without a word, and operators send them to others for a reload or a pause.
 async fn refuse(mut signals: Signal, name: &'static str) {
     while signals.recv().await.is_some() {
         tracing::warn!(

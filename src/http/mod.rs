@@ -259,7 +259,7 @@ mod tests {
         views.board.observe(&Event::LoopTicked {
             at: samples::instant(),
         });
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(
             (
                 get(&views, "/health").await.0,

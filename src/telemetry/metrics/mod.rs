@@ -214,6 +214,73 @@ mod tests {
         }
     }
 
+    /// When the runs of the samples ended.
+    const ENDED: f64 = 1_795_370_647.5;
+
+    /// What one cycle of the samples comes to.
+    const MOVED: &[(&str, f64)] = &[
+        ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
+        ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
+        ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
+        (
+            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
+            1.0,
+        ),
+        (
+            "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
+            0.0,
+        ),
+        (
+            "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
+            1.0,
+        ),
+        ("processor_last_run_success{processor=\"bom\"}", 1.0),
+        ("processor_last_run_success{processor=\"ruim\"}", 0.0),
+        ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
+        ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
+        (
+            "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
+            ENDED,
+        ),
+        (
+            "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
+            0.0,
+        ),
+        (
+            "processor_last_success_timestamp_seconds{processor=\"bom\"}",
+            ENDED,
+        ),
+        (
+            "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
+            1.0,
+        ),
+        ("runs_in_flight{processor=\"bom\"}", 0.0),
+        ("runs_in_flight{processor=\"depois\"}", 0.0),
+        (
+            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1\"}",
+            0.0,
+        ),
+        (
+            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2\"}",
+            1.0,
+        ),
+        (
+            "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
+            0.25,
+        ),
+        (
+            "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
+            1.0,
+        ),
+        (
+            "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
+            1.0,
+        ),
+        ("cycles_in_flight{schedule=\"main\"}", 0.0),
+        ("cycle_last_duration_seconds", 3.01),
+        ("cycle_last_success_timestamp_seconds", 0.0),
+    ];
+
     #[test]
     fn one_cycle_moves_exactly_what_it_should() {
         let metrics = metrics();
@@ -221,69 +288,7 @@ mod tests {
             metrics.observe(&event);
         }
         let text = text(&metrics);
-        let ended = 1_795_370_647.5;
-        for (series, expected) in [
-            ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
-            ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
-            ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
-            (
-                "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
-                1.0,
-            ),
-            (
-                "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
-                0.0,
-            ),
-            (
-                "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
-                1.0,
-            ),
-            ("processor_last_run_success{processor=\"bom\"}", 1.0),
-            ("processor_last_run_success{processor=\"ruim\"}", 0.0),
-            ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
-            ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
-            (
-                "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
-                ended,
-            ),
-            (
-                "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
-                0.0,
-            ),
-            (
-                "processor_last_success_timestamp_seconds{processor=\"bom\"}",
-                ended,
-            ),
-            (
-                "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
-                1.0,
-            ),
-            ("runs_in_flight{processor=\"bom\"}", 0.0),
-            ("runs_in_flight{processor=\"depois\"}", 0.0),
-            (
-                "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1\"}",
-                0.0,
-            ),
-            (
-                "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2\"}",
-                1.0,
-            ),
-            (
-                "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
-                0.25,
-            ),
-            (
-                "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
-                1.0,
-            ),
-            (
-                "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
-                1.0,
-            ),
-            ("cycles_in_flight{schedule=\"main\"}", 0.0),
-            ("cycle_last_duration_seconds", 3.01),
-            ("cycle_last_success_timestamp_seconds", 0.0),
-        ] {
+        for (series, expected) in MOVED.iter().copied() {
             assert_eq!(value(&text, series), Some(expected), "{series}");
         }
         assert!(
