@@ -1,0 +1,20 @@
+//! The whole program, as its users meet it: the real binary, real children, real signals, real HTTP.
+//!
+//! Nothing here knows how the program is made. Every test starts the binary in an empty folder of its own, with an
+//! environment that holds only what the test gives, waits for conditions, and has an outer time limit. What a test
+//! started is ended by id when it is over, whatever happened.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod command_line;
+mod documents;
+mod http;
+mod metrics;
+mod single_run;
+mod supervision;
+mod support;

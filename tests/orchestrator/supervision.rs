@@ -1,0 +1,499 @@
+//! The bad children: however a run ends, nothing of it is alive afterwards.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{
+    LIMIT, Place, command, descendants, now, pause, processor, wait_until, zombies_below,
+};
+
+/// Rounds at a random moment; `make test-longo` sets more.
+fn rounds() -> u64 {
+    let text = std::env::var("ORQUESTRADOR_TEST_RODADAS").unwrap_or_default();
+    text.parse().unwrap_or(20)
+}
+
+/// Numbers that are told when a test fails, so that a round can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let mut bytes = [0; 8];
+        let mut source = fs::File::open("/dev/urandom").unwrap();
+        std::io::Read::read_exact(&mut source, &mut bytes).unwrap();
+        Self(u64::from_le_bytes(bytes) | 1)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Programs that do not want to die, by name. Each makes the file `pronto-<name>` when everything that it starts
+/// is in place, and every process of it carries the mark `MARK`.
+const BAD: &[(&str, &[&str])] = &[
+    (
+        "ignora_sigterm",
+        &[
+            "sh",
+            "-c",
+            "trap '' TERM; touch pronto-ignora_sigterm; while :; do sleep 1; done",
+        ],
+    ),
+    (
+        "filho_ignora",
+        &[
+            "sh",
+            "-c",
+            "sh -c \"trap '' TERM; touch pronto-filho_ignora; while :; do sleep 1; done\" MARK & wait",
+        ],
+    ),
+    (
+        "outra_sessao",
+        &[
+            "sh",
+            "-c",
+            "setsid sh -c \"trap '' TERM; touch pronto-outra_sessao; while :; do sleep 1; done\" MARK & sleep 300",
+        ],
+    ),
+    ("fork_duplo", &["python3", "-c", DOUBLE_FORK, "MARK"]),
+    (
+        "parado",
+        &["sh", "-c", "touch pronto-parado; kill -STOP $$; sleep 300"],
+    ),
+    ("pai_de_zumbi", &["python3", "-c", ZOMBIE_PARENT, "MARK"]),
+    (
+        "ninhada",
+        &[
+            "sh",
+            "-c",
+            "for i in 1 2 3 4 5 6 7 8 9 10; do sh -c \"trap '' TERM; sleep 300; :\" MARK & done; \
+             touch pronto-ninhada; wait",
+        ],
+    ),
+];
+
+/// The grandchild has a session of its own, no parent of ours, no environment, and ignores what can be ignored.
+const DOUBLE_FORK: &str = "
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve('/bin/sh', ['sh', '-c', \"trap '' TERM INT HUP; touch pronto-fork_duplo; while :; do sleep 1; done\", sys.argv[1]], {'PATH': '/usr/bin:/bin'})
+    os._exit(0)
+time.sleep(300)
+";
+
+const ZOMBIE_PARENT: &str = "
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    os._exit(0)
+open('pronto-pai_de_zumbi', 'w').close()
+time.sleep(300)
+";
+
+/// All of `BAD`, at once, in a place of their own.
+fn bad_children(more: &str) -> Place {
+    let place = Place::new();
+    let mut config = String::from("paralelismo = 16\n");
+    for (name, words) in BAD {
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| word.replace("MARK", place.mark()))
+            .collect();
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        config += &processor(name, &words, more);
+    }
+    place.write("orquestrador.toml", config);
+    place
+}
+
+fn wait_until_all_are_ready(place: &Place) {
+    for (name, _) in BAD {
+        place.wait_for_file(&format!("pronto-{name}"));
+    }
+}
+
+fn assert_all_were_ready(place: &Place) {
+    for (name, _) in BAD {
+        assert!(
+            place.has(&format!("pronto-{name}")),
+            "{name} was not ready in time"
+        );
+    }
+}
+
+const SINGLE_JSON: &[&str] = &["--single-run", "--modo", "paralelo", "--log-format", "json"];
+
+#[test]
+fn a_timeout_ends_every_bad_child_with_all_that_it_started() {
+    let place = bad_children("timeout = \"3s\"\ncarencia = \"1s\"");
+
+    let finished = place.run(SINGLE_JSON);
+
+    finished.assert_code(1);
+    place.assert_nothing_is_alive();
+    assert_all_were_ready(&place);
+    for (name, _) in BAD {
+        assert_eq!(
+            finished.outcome(name),
+            ("timeout".into(), "timeout".into()),
+            "{name}"
+        );
+    }
+    assert!(
+        finished.elapsed < Duration::from_secs(12),
+        "{:?}",
+        finished.elapsed
+    );
+}
+
+#[test]
+fn the_console_says_which_processor_exceeded_its_timeout() {
+    let more = "timeout = \"1s\"\nrotulo = \"Dorminhoco\"";
+    let place = Place::with_config(&processor("dorme", &["sleep", "300"], more));
+
+    let finished = place.run(&["--single-run"]);
+
+    finished.assert_code(1);
+    finished.assert_says("⏰ Dorminhoco excedeu 1s");
+}
+
+#[test]
+fn the_first_sigterm_ends_every_bad_child_within_its_grace_period() {
+    let place = bad_children("carencia = \"1s\"");
+    let running = place.program(SINGLE_JSON).start();
+    wait_until_all_are_ready(&place);
+
+    let asked = now();
+    let finished = running.stop();
+
+    finished.assert_code(143);
+    assert!(
+        asked.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        asked.elapsed()
+    );
+    place.assert_nothing_is_alive();
+    for (name, _) in BAD {
+        assert_eq!(
+            finished.outcome(name),
+            ("cancellation".into(), "shutdown".into()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_second_signal_ends_every_bad_child_at_once_whatever_its_grace_period() {
+    let place = bad_children("carencia = \"5m\"");
+    let mut running = place.program(SINGLE_JSON).start();
+    wait_until_all_are_ready(&place);
+
+    running.signal(Signal::SIGTERM);
+    // Two signals at once would be one; and that the first does not end it shows in time only.
+    pause(Duration::from_millis(300));
+    assert!(!running.has_ended(), "the grace period did not hold");
+    let forced = now();
+    running.signal(Signal::SIGTERM);
+    let finished = running.wait();
+
+    finished.assert_code(143);
+    assert!(
+        forced.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        forced.elapsed()
+    );
+    place.assert_nothing_is_alive();
+}
+
+#[test]
+fn sigkill_of_the_orchestrator_leaves_none_of_the_bad_children_alive() {
+    let place = bad_children("carencia = \"1s\"");
+    let running = place.program(SINGLE_JSON).start();
+    wait_until_all_are_ready(&place);
+
+    running.signal(Signal::SIGKILL);
+    let finished = running.wait();
+
+    assert_eq!(finished.signal(), Some(9));
+    wait_until("the end of all children", Duration::from_secs(8), || {
+        place.survivors().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn an_orphan_that_holds_the_output_open_does_not_hang_the_run_and_is_ended_with_it() {
+    for keep in ["", "setsid "] {
+        let script = format!(
+            "{keep}sh -c 'trap \"\" TERM; touch solto; sleep 300; :' & \
+             until test -e solto; do sleep 0.01; done; exit 0"
+        );
+        let place = Place::with_config(&processor("orfao", &["sh", "-c", &script], ""));
+
+        let finished = place.run(SINGLE_JSON);
+
+        finished.assert_code(0);
+        assert_eq!(finished.outcome("orfao"), ("success".into(), String::new()));
+        assert!(
+            finished.elapsed < Duration::from_secs(5),
+            "{:?}",
+            finished.elapsed
+        );
+        place.assert_nothing_is_alive();
+    }
+}
+
+#[test]
+fn what_a_successful_program_left_behind_is_dead_before_its_run_has_ended() {
+    let sleep = format!("sleep {}", 10_000 + Dice::new().below(1_000_000_000));
+    let script = "(trap '' TERM; touch a; sleep 300) & setsid sh -c 'touch b; exec sleep 300' & \
+        setsid sh -c 'touch c; sleep 300; :' & until test -e a -a -e b -a -e c; do sleep 0.01; done";
+    let look =
+        "for e in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $e; echo; done > vivos 2> /dev/null";
+    let config = processor("deixa", &["sh", "-c", script], "")
+        + &processor("olha", &["sh", "-c", look], "depende_de = [\"deixa\"]");
+    let place = Place::with_config(&config.replace("sleep 300", &sleep));
+
+    place
+        .run(&["--single-run", "--modo", "sequencial"])
+        .assert_code(0);
+
+    let alive = place.read("vivos");
+    let alive: Vec<_> = alive.lines().filter(|line| line.contains(&sleep)).collect();
+    assert_eq!(
+        alive,
+        Vec::<&str>::new(),
+        "the next processor saw a leftover"
+    );
+}
+
+#[test]
+fn a_service_stops_gracefully_with_0_on_sigterm_and_on_sigint() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let place = Place::with_config(&processor("lento", &["sleep", "300"], ""));
+        let running = place.service(&["--log-format", "json"]);
+        wait_until("the child", LIMIT, || {
+            (place.survivors().len() > 1).then_some(())
+        });
+        running.wait_for_line("lento");
+
+        running.signal(signal);
+        let finished = running.wait();
+
+        finished.assert_code(0);
+        place.assert_nothing_is_alive();
+    }
+}
+
+#[test]
+fn a_service_forced_by_a_second_signal_ends_at_once_with_the_signals_code() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let script = "trap '' TERM; touch pronto; while :; do sleep 1; done";
+        let more = "carencia = \"5m\"";
+        let place = Place::with_config(&processor("teimoso", &["sh", "-c", script], more));
+        let mut running = place.service(&[]);
+        place.wait_for_file("pronto");
+
+        running.signal(signal);
+        pause(Duration::from_millis(300));
+        assert!(
+            !running.has_ended(),
+            "one signal was enough, though the child ignores it"
+        );
+        let forced = now();
+        running.signal(signal);
+        let finished = running.wait();
+
+        finished.assert_code(code);
+        assert!(
+            forced.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            forced.elapsed()
+        );
+        place.assert_nothing_is_alive();
+    }
+}
+
+#[test]
+fn after_the_first_signal_no_new_run_starts_and_the_rest_of_the_cycle_is_cancelled() {
+    let slow = "trap 'sleep 0.3; exit 0' TERM; touch pronto; while :; do sleep 0.05; done";
+    let config = processor("primeiro", &["sh", "-c", slow], "")
+        + &processor("segundo", &["sh", "-c", "touch fez-segundo"], "");
+    let place = Place::with_config(&config);
+    let running = place
+        .program(&[
+            "--single-run",
+            "--modo",
+            "sequencial",
+            "--log-format",
+            "json",
+        ])
+        .start();
+    place.wait_for_file("pronto");
+
+    let finished = running.stop();
+
+    finished.assert_code(143);
+    assert!(
+        !place.has("fez-segundo"),
+        "a run started after the signal\n{finished}"
+    );
+    for name in ["primeiro", "segundo"] {
+        assert_eq!(
+            finished.outcome(name),
+            ("cancellation".into(), "shutdown".into()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_at_a_random_moment_always_ends_the_service_in_order_and_leaves_nobody() {
+    let leaves = "setsid sh -c 'touch solto; sleep 300; :' & (trap '' TERM; sleep 300; :) & \
+        until test -e solto; do sleep 0.01; done";
+    let stays = "sh -c \"trap '' TERM; sleep 300; :\" & setsid sleep 300 & wait";
+    let config = processor("breve", &["sh", "-c", leaves], "carencia = \"100ms\"")
+        + &processor("longo", &["sh", "-c", stays], "carencia = \"100ms\"")
+        + &processor("nativo", &["/bin/true"], "");
+    let mut dice = Dice::new();
+    for round in 0..rounds() {
+        let seed = dice.0;
+        let place = Place::with_config(&config);
+        let running = place.service(&[]);
+
+        pause(Duration::from_millis(dice.below(250)));
+        running.signal(Signal::SIGTERM);
+        let finished = running.wait();
+
+        // Before the program had said anything it may not yet have asked for its signals.
+        let too_early = finished.signal() == Some(15) && finished.stdout.is_empty();
+        let in_order = finished.status.code() == Some(0) || too_early;
+        assert!(
+            in_order,
+            "round {round}, state of the dice {seed}\n{finished}"
+        );
+        let survivors = place.survivors();
+        assert!(
+            survivors.is_empty(),
+            "round {round}, dice {seed}: {survivors:?}\n{finished}"
+        );
+    }
+}
+
+#[test]
+fn sigkill_of_the_orchestrator_at_a_random_moment_leaves_nobody() {
+    let stays = "sh -c \"trap '' TERM; sleep 300; :\" & setsid sleep 300 & wait";
+    let config =
+        processor("um", &["sh", "-c", stays], "") + &processor("dois", &["sleep", "300"], "");
+    let mut dice = Dice::new();
+    for round in 0..rounds().div_ceil(4) {
+        let seed = dice.0;
+        let place = Place::with_config(&config);
+        let running = place.service(&[]);
+
+        pause(Duration::from_millis(dice.below(250)));
+        running.signal(Signal::SIGKILL);
+        running.wait();
+
+        wait_until(
+            &format!("nobody, round {round}, dice {seed}"),
+            Duration::from_secs(8),
+            || place.survivors().is_empty().then_some(()),
+        );
+    }
+}
+
+#[test]
+fn a_service_whose_children_leave_orphans_gathers_neither_zombies_nor_processes() {
+    let script =
+        "(sleep 0.01 &) ; (setsid sleep 0.01 &) ; sh -c 'sh -c \"exit 0\" & exit 0'; exit 0";
+    let place = Place::with_config(&processor("orfaos", &["sh", "-c", script], ""));
+    fs::write(
+        place.join("orquestrador.toml"),
+        format!("intervalo = \"100ms\"\n{}", place.read("orquestrador.toml")),
+    )
+    .unwrap();
+    let running = place.service(&[]);
+
+    running.wait_for_cycles(8);
+
+    wait_until("no zombie", Duration::from_secs(5), || {
+        zombies_below(running.pid()).is_empty().then_some(())
+    });
+    wait_until(
+        "at most a spawner and one run",
+        Duration::from_secs(5),
+        || (descendants(running.pid()).len() <= 3).then_some(()),
+    );
+    running.stop().assert_code(0);
+    place.assert_nothing_is_alive();
+}
+
+#[test]
+fn a_process_of_these_tests_is_seen_by_its_environment_or_its_arguments_until_it_is_dead() {
+    let place = Place::new();
+    let mut by_environment = command("sleep")
+        .arg("300")
+        .env("MARCA_DO_TESTE", place.mark())
+        .spawn()
+        .unwrap();
+    let mut by_argument = command("python3")
+        .args(["-c", "import time; time.sleep(300)", place.mark()])
+        .spawn()
+        .unwrap();
+    wait_until("both", LIMIT, || {
+        (place.survivors().len() == 2).then_some(())
+    });
+
+    by_environment.kill().unwrap();
+    wait_until("one", LIMIT, || {
+        (place.survivors().len() == 1).then_some(())
+    });
+    assert_eq!(
+        zombies_below(Pid::this())
+            .iter()
+            .filter(|pid| pid.as_raw().cast_unsigned() == by_environment.id())
+            .count(),
+        1
+    );
+
+    by_environment.wait().unwrap();
+    by_argument.kill().unwrap();
+    by_argument.wait().unwrap();
+    assert_eq!(place.survivors(), []);
+}
+
+#[test]
+fn the_death_of_the_spawner_is_told_and_leaves_nobody() {
+    let stays = "touch pronto; sh -c \"trap '' TERM; sleep 300; :\" & setsid sleep 300 & wait";
+    let place = Place::with_config(&processor("um", &["sh", "-c", stays], "carencia = \"1s\""));
+    let running = place.service(&[]);
+    place.wait_for_file("pronto");
+    let direct = |pid: &Pid| descendants(*pid).len() + 1 == descendants(running.pid()).len();
+    let spawner = descendants(running.pid())
+        .into_iter()
+        .find(direct)
+        .expect("a spawner");
+
+    kill(spawner, Signal::SIGKILL).unwrap();
+    let finished = running.wait();
+
+    assert_ne!(
+        finished.status.code(),
+        Some(0),
+        "a lost run is no order\n{finished}"
+    );
+    assert!(
+        !finished.stderr.is_empty() || finished.stdout.contains('❌'),
+        "{finished}"
+    );
+    place.assert_nothing_is_alive();
+}
