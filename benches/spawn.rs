@@ -90,7 +90,7 @@ fn main() {
     let clock = Clock::new(Timestamp::now);
     let path = CString::new("/bin/true").expect("a path");
     runtime.block_on(async {
-        let spawner = Spawner::attach(link).expect("attached");
+        let (spawner, _strays) = Spawner::attach(link).expect("attached");
         println!("median of {ROUNDS} rounds, ms: start /bin/true and see its end");
         println!(
             "{:>12} {:>12} {:>14} {:>10}",

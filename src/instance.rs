@@ -4,8 +4,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
+use nix::unistd::Pid;
+
 /// The lock's file name; it holds the pid of its owner.
 const LOCK_FILE: &str = "orquestrador.lock";
+
+/// Looks at a lock whose owner is dead, each [`PERIOD`] after the last.
+const LOOKS: u32 = 100;
+/// Milliseconds between two looks.
+const PERIOD: u16 = 50;
 
 /// Held while this instance, or the spawner that ends its children, is alive.
 #[derive(Debug)]
@@ -55,22 +64,11 @@ impl InstanceLock {
                 .open(directory.join(LOCK_FILE))
         };
         let mut file = options().map_err(unwritable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                file.take(16).read_to_string(&mut pid).map_err(unwritable)?;
-                let pid = if pid.trim().is_empty() {
-                    "?".to_owned()
-                } else {
-                    pid.trim().to_owned()
-                };
-                return Err(LockError::Taken {
-                    path: directory.to_path_buf(),
-                    pid,
-                });
-            }
-            Err(fs::TryLockError::Error(source)) => return Err(unwritable(source)),
+        if let Err(pid) = wait_for_lock(&mut file).map_err(unwritable)? {
+            return Err(LockError::Taken {
+                path: directory.to_path_buf(),
+                pid,
+            });
         }
         file.set_len(0)
             .and_then(|()| file.rewind())
@@ -78,6 +76,40 @@ impl InstanceLock {
         writeln!(file, "{}", std::process::id()).map_err(unwritable)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Takes the lock of `file`, or gives the pid that is written in it. Whoever was killed a moment ago may still have a
+/// spawner that ends what is left of it and holds the lock meanwhile; that is waited for.
+fn wait_for_lock(file: &mut File) -> io::Result<Result<(), String>> {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(())),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) => {}
+        }
+        let owner = owner(file)?;
+        if owner.parse().is_ok_and(is_alive) {
+            return Ok(Err(owner));
+        }
+        poll(&mut [], PollTimeout::from(PERIOD)).ok();
+    }
+    owner(file).map(Err)
+}
+
+/// The pid in the lock file, or `?`.
+fn owner(file: &mut File) -> io::Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    io::Read::by_ref(file).take(16).read_to_string(&mut text)?;
+    Ok(if text.trim().is_empty() {
+        "?".to_owned()
+    } else {
+        text.trim().to_owned()
+    })
+}
+
+fn is_alive(pid: i32) -> bool {
+    nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 #[cfg(test)]

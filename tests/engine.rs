@@ -102,7 +102,10 @@ impl Observer for Notes {
             Event::CycleFinished(cycle) => format!("cycle end {}", cycle.outcome),
             Event::ShutdownStarted { signal } => format!("shutdown {signal}"),
             Event::ShutdownForced { signal } => format!("forced {signal}"),
-            Event::Started(_) | Event::StartPlanned { .. } | Event::RunOutput { .. } => return,
+            Event::Started(_)
+            | Event::StraysEnded(_)
+            | Event::StartPlanned { .. }
+            | Event::RunOutput { .. } => return,
         };
         self.lines
             .lock()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use prometheus::Registry;
 use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -22,7 +23,7 @@ use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{
-    Clock, Cycle, Event, LogFormat, Mode, Observer, Observers, Outcome, Startup, contract,
+    Clock, Cycle, Escaped, Event, LogFormat, Mode, Observer, Observers, Outcome, Startup, contract,
 };
 use crate::engine::status::StatusBoard;
 use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
@@ -105,7 +106,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let settings = &loaded.settings;
     let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
     init_tracing(traces.as_ref(), environment);
-    let spawner = Spawner::attach(link)?;
+    let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     signals::listen(&shutdown)?;
     let listener = bind(settings).await?;
@@ -131,6 +132,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     };
     let http = listener.map(|listener| Http::serve(listener, views));
 
+    tokio::spawn(tell_of_strays(strays, observers.clone()));
     let runner = LocalRunner {
         spawner: spawner.clone(),
         clock: clock.clone(),
@@ -164,6 +166,13 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } else {
         exit(settings, &shutdown, last.as_deref())
     })
+}
+
+/// Processes without a run of their own are a fact like any other.
+async fn tell_of_strays(mut strays: UnboundedReceiver<Escaped>, observers: Observers) {
+    while let Some(escaped) = strays.recv().await {
+        observers.state(&Event::StraysEnded(escaped));
+    }
 }
 
 /// Without a spawner no run can start any more: that is the end, and not a quiet one.

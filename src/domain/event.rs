@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cycle::{Cycle, CycleStart};
-use super::run::{OutputLine, Run, RunStart};
+use super::run::{Escaped, OutputLine, Run, RunStart};
 use super::spec::Mode;
 
 /// A fact. Readers match it exhaustively, with no wildcard, so that a forgotten reader is a compile error.
@@ -41,6 +41,8 @@ pub enum Event {
     },
     /// A run has ended, also one that was skipped.
     RunFinished(Arc<Run>),
+    /// Processes that could have been of several runs were ended when no run was left.
+    StraysEnded(Escaped),
     /// A cycle has ended.
     CycleFinished(Arc<Cycle>),
     /// A stop was asked for; nothing new starts.

@@ -18,7 +18,7 @@ pub use event::{Event, Observer, Observers, Startup};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
-pub use run::{OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};
+pub use run::{Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};
 pub use spec::{LogFormat, Mode, OnFailure, OutputSpec, ProcessorSpec};
 pub use time::Clock;
 pub use trace::TraceContext;

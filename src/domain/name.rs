@@ -7,6 +7,9 @@ use serde::Serialize;
 /// The longest name that is accepted, in bytes: it is a metric label on every series.
 const MAX_LENGTH: usize = 64;
 
+/// The label of what belongs to no processor that can be told.
+pub const RESERVED: &str = "unknown";
+
 /// The name of a processor, as it stands in the configuration, in logs, and as a metric label.
 ///
 /// Lowercase ASCII letters, digits and underscores, so that the set of label values stays small.
@@ -16,7 +19,9 @@ pub struct ProcessorName(String);
 
 /// Why a text is not a processor's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("esperado de 1 a {MAX_LENGTH} caracteres entre a-z, 0-9 e _")]
+#[error(
+    "esperado de 1 a {MAX_LENGTH} caracteres entre a-z, 0-9 e _, e não {RESERVED:?}, que é reservado"
+)]
 pub struct InvalidName;
 
 impl ProcessorName {
@@ -38,7 +43,11 @@ impl TryFrom<String> for ProcessorName {
 
     fn try_from(text: String) -> Result<Self, InvalidName> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if text.is_empty() || text.len() > MAX_LENGTH || !text.bytes().all(allowed) {
+        if text.is_empty()
+            || text == RESERVED
+            || text.len() > MAX_LENGTH
+            || !text.bytes().all(allowed)
+        {
             return Err(InvalidName);
         }
         Ok(Self(text))
@@ -58,7 +67,15 @@ mod tests {
     #[test]
     fn only_lowercase_ascii_digits_and_underscores_make_a_name() {
         assert!(ProcessorName::try_from("modelo_contrato2".to_owned()).is_ok());
-        for bad in ["", "Modelo", "a-b", "ação", "a b", &"x".repeat(65)] {
+        for bad in [
+            "",
+            "Modelo",
+            "a-b",
+            "ação",
+            "a b",
+            "unknown",
+            &"x".repeat(65),
+        ] {
             assert_eq!(
                 ProcessorName::try_from(bad.to_owned()),
                 Err(InvalidName),

@@ -28,6 +28,8 @@ pub enum FailureReason {
     ExitCode(i32),
     /// This signal ended it.
     Signal(i32),
+    /// The kernel killed it for want of memory.
+    Oom,
 }
 
 /// Why a run was cancelled.
@@ -71,8 +73,15 @@ impl Outcome {
     ];
 
     /// The reasons that failure, timeout and error may have, as in `run_failures_total{reason}`.
-    pub const FAILURE_REASONS: [&'static str; 6] =
-        ["exit_code", "signal", "timeout", "spawn", "io", "lost"];
+    pub const FAILURE_REASONS: [&'static str; 7] = [
+        "exit_code",
+        "signal",
+        "oom",
+        "timeout",
+        "spawn",
+        "io",
+        "lost",
+    ];
 
     /// The reasons of a skip, as in `run_skips_total{reason}`.
     pub const SKIP_REASONS: [&'static str; 2] = ["dependency", "dry_run"];
@@ -100,6 +109,7 @@ impl Outcome {
             Self::Success => None,
             Self::Failure(FailureReason::ExitCode(_)) => Some("exit_code"),
             Self::Failure(FailureReason::Signal(_)) => Some("signal"),
+            Self::Failure(FailureReason::Oom) => Some("oom"),
             Self::Timeout => Some("timeout"),
             Self::Cancellation(CancelReason::Shutdown) => Some("shutdown"),
             Self::Cancellation(CancelReason::Replaced) => Some("replaced"),
@@ -180,6 +190,7 @@ mod tests {
         let bad = [
             Outcome::Failure(FailureReason::ExitCode(1)),
             Outcome::Failure(FailureReason::Signal(9)),
+            Outcome::Failure(FailureReason::Oom),
             Outcome::Timeout,
             Outcome::Error(ErrorReason::Spawn),
             Outcome::Error(ErrorReason::Io),

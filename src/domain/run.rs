@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::cycle::CycleStart;
 use super::outcome::Outcome;
@@ -90,6 +91,15 @@ pub struct RunStart {
     pub trace: Option<TraceContext>,
 }
 
+/// Processes that outlived what had started them, and were ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escaped {
+    /// How many.
+    pub count: u32,
+    /// Some of them, each as `name (pid N)`.
+    pub names: Vec<String>,
+}
+
 /// What was written to one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamTotals {
@@ -121,7 +131,7 @@ pub struct RunResult {
     /// What it wrote to standard error.
     pub stderr: StreamTotals,
     /// Processes of the run that outlived its leader and were ended.
-    pub escaped_processes: u32,
+    pub escaped: Escaped,
     /// Whether SIGTERM was not enough.
     pub kill_escalated: bool,
 }
@@ -139,7 +149,7 @@ impl RunResult {
             output: Vec::new(),
             stdout: StreamTotals::default(),
             stderr: StreamTotals::default(),
-            escaped_processes: 0,
+            escaped: Escaped::default(),
             kill_escalated: false,
         }
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Cycle, CycleStart, Event, FailureReason, Mode, Outcome, OutputLine, OutputSpec, ProcessorName,
-    ProcessorSpec, Run, RunId, RunResult, RunStart, Schedule, SkipReason, Stream, StreamTotals,
-    TraceContext, Trigger, Usage,
+    Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine, OutputSpec,
+    ProcessorName, ProcessorSpec, Run, RunId, RunResult, RunStart, Schedule, SkipReason, Stream,
+    StreamTotals, TraceContext, Trigger, Usage,
 };
 
 /// The instant at which everything happens: 2026-11-22 18:04:06 UTC.
@@ -101,7 +101,7 @@ pub(crate) fn run(name: &str, outcome: Outcome) -> Arc<Run> {
                 lines: 1,
                 truncated_bytes: 4,
             },
-            escaped_processes: 0,
+            escaped: Escaped::default(),
             kill_escalated: false,
         }
     } else {

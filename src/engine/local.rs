@@ -170,6 +170,9 @@ fn not_started(error: &StartError) -> RunResult {
 
 fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
     let outcome = match finished.ending {
+        Ending::Exited(1..) | Ending::Signaled(_) if finished.is_oom => {
+            Outcome::Failure(FailureReason::Oom)
+        }
         Ending::Exited(0) => Outcome::Success,
         Ending::Exited(code) => Outcome::Failure(FailureReason::ExitCode(code)),
         Ending::Signaled(signal) => Outcome::Failure(FailureReason::Signal(signal)),
@@ -184,14 +187,15 @@ fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
     output.sort_by_key(|line| line.at);
     RunResult {
         outcome,
-        message: None,
+        message: (finished.left > 0)
+            .then(|| format!("{} processos não puderam ser encerrados", finished.left)),
         duration: finished.duration,
         exit_code: finished.exit_code,
         usage: finished.usage,
         output,
         stdout,
         stderr,
-        escaped_processes: finished.escaped,
+        escaped: finished.escaped,
         kill_escalated: finished.escalated,
     }
 }

@@ -238,7 +238,7 @@ impl Observer for StatusBoard {
                 inner.status.phase = Phase::Stopping;
                 inner.status.next_start = None;
             }
-            Event::Started(_) | Event::RunOutput { .. } => {}
+            Event::Started(_) | Event::StraysEnded(_) | Event::RunOutput { .. } => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Captured;
 use super::link::{Spawner, Ticket};
 use super::protocol::{End, Report, Start, Step};
-use crate::domain::{Clock, Stream, Usage};
+use crate::domain::{Clock, Escaped, Stream, Usage};
 
 /// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -89,8 +89,12 @@ pub struct Finished {
     pub usage: Usage,
     /// Start to end.
     pub duration: Duration,
+    /// Whether the kernel killed something of it for want of memory, as far as it tells.
+    pub is_oom: bool,
     /// Descendants that outlived it and were killed.
-    pub escaped: u32,
+    pub escaped: Escaped,
+    /// Processes of the run that could not be ended.
+    pub left: u32,
     /// Whether SIGKILL was needed after SIGTERM.
     pub escalated: bool,
     /// Standard output.
@@ -142,7 +146,7 @@ impl Child {
                 stderr,
             }),
             Some(Report::Failed { step, errno, .. }) => Err(start_error(command, step, errno)),
-            Some(Report::Ended { .. }) | None => {
+            Some(Report::Ended { .. } | Report::Strays(_)) | None => {
                 Err(io::Error::new(io::ErrorKind::BrokenPipe, "the spawner has ended").into())
             }
         }
@@ -180,7 +184,9 @@ impl Child {
                 }
             }
         };
-        let elapsed = end.map(|end| Duration::from_micros(end.elapsed_micros));
+        let elapsed = end
+            .as_ref()
+            .map(|end| Duration::from_micros(end.elapsed_micros));
         let duration = elapsed.unwrap_or_else(|| self.started.elapsed());
         self.drain(&mut output, clock, &mut on_output).await;
         finished(end, &ladder, duration, output)
@@ -316,13 +322,13 @@ impl Ladder {
 
 fn end_of(report: Option<&Report>) -> Option<End> {
     match report {
-        Some(Report::Ended { end, .. }) => Some(*end),
-        Some(Report::Started { .. } | Report::Failed { .. }) | None => None,
+        Some(Report::Ended { end, .. }) => Some(end.clone()),
+        Some(Report::Started { .. } | Report::Failed { .. } | Report::Strays(_)) | None => None,
     }
 }
 
 fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Output) -> Finished {
-    let ending = match (ladder.ending, end) {
+    let ending = match (ladder.ending, &end) {
         (_, None) => Ending::Lost,
         (Some(ending), Some(_)) => ending,
         (
@@ -331,20 +337,22 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
                 signal: Some(signal),
                 ..
             }),
-        ) => Ending::Signaled(signal),
+        ) => Ending::Signaled(*signal),
         (None, Some(End { code, .. })) => Ending::Exited(code.unwrap_or_default()),
     };
-    let usage = end.map_or_else(Usage::default, |end| Usage {
-        cpu_user: Duration::from_micros(end.user_micros),
-        cpu_system: Duration::from_micros(end.system_micros),
-        max_rss_bytes: end.max_rss_kib * 1024,
-    });
+    let end = end.unwrap_or_default();
     Finished {
         ending,
-        exit_code: end.and_then(|end| end.code.or(end.signal.map(|signal| 128 + signal))),
-        usage,
+        exit_code: end.code.or(end.signal.map(|signal| 128 + signal)),
+        usage: Usage {
+            cpu_user: Duration::from_micros(end.user_micros),
+            cpu_system: Duration::from_micros(end.system_micros),
+            max_rss_bytes: end.max_rss_kib * 1024,
+        },
         duration,
-        escaped: end.map_or(0, |end| end.escaped),
+        is_oom: end.is_oom,
+        escaped: end.escaped,
+        left: end.left,
         escalated: ladder.escalated,
         stdout: output.stdout,
         stderr: output.stderr,

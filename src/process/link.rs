@@ -19,8 +19,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::protocol::{self, Report, Request, Start};
-use super::spawner::{SpawnerProcess, end_all_children, exited_child};
+use super::reaping::{end_all_children, exited_child};
+use super::spawner::SpawnerProcess;
 use super::sys;
+use crate::domain::Escaped;
 
 /// A spawner that was launched and that nobody talks to yet.
 #[derive(Debug)]
@@ -73,21 +75,24 @@ pub(super) struct Ticket {
 }
 
 impl Spawner {
-    /// Begins to talk to `link`. Must be called within a tokio runtime.
-    pub fn attach(link: SpawnerLink) -> io::Result<Self> {
+    /// Begins to talk to `link`; the receiver tells of processes that were ended and could have been of several runs.
+    /// Must be called within a tokio runtime.
+    pub fn attach(link: SpawnerLink) -> io::Result<(Self, mpsc::UnboundedReceiver<Escaped>)> {
         link.socket.set_nonblocking(true)?;
         let (reader, writer) = UnixStream::from_std(link.socket)?.into_split();
         let listeners = Arc::new(Listeners::default());
         let gone = CancellationToken::new();
-        tokio::spawn(listen(reader, Arc::clone(&listeners), gone.clone()));
-        Ok(Self(Arc::new(Inner {
+        let (strays, told) = mpsc::unbounded_channel();
+        tokio::spawn(listen(reader, Arc::clone(&listeners), strays, gone.clone()));
+        let inner = Inner {
             socket: Arc::new(AsyncMutex::new(writer)),
             listeners,
             next_id: AtomicU64::new(1),
             gone,
             process: link.process,
             reaper: tokio::spawn(reap_adopted(signal(SignalKind::child())?, link.process)),
-        })))
+        };
+        Ok((Self(Arc::new(inner)), told))
     }
 
     /// Cancelled when the spawner has ended before us: nothing can be started any more.
@@ -193,17 +198,30 @@ impl Inner {
 /// As process 1 of a container, or after the spawner was killed, we adopt orphans: they must not stay as zombies.
 async fn reap_adopted(mut ended: Signal, spawner: Pid) {
     while ended.recv().await.is_some() {
-        while let Some(pid) = exited_child().filter(|pid| *pid != spawner) {
+        while let Some((pid, _)) = exited_child().filter(|(pid, _)| *pid != spawner) {
             sys::reap(pid).ok();
         }
     }
 }
 
 /// Hands every report to who waits for it, until the spawner ends. Then every listener sees the end of its reports.
-async fn listen(mut reader: OwnedReadHalf, listeners: Arc<Listeners>, gone: CancellationToken) {
+async fn listen(
+    mut reader: OwnedReadHalf,
+    listeners: Arc<Listeners>,
+    strays: mpsc::UnboundedSender<Escaped>,
+    gone: CancellationToken,
+) {
     while let Ok(report) = read_report(&mut reader).await {
-        let (Report::Started { id, .. } | Report::Failed { id, .. } | Report::Ended { id, .. }) =
-            report;
+        let id = match &report {
+            Report::Started { id, .. } | Report::Failed { id, .. } | Report::Ended { id, .. } => {
+                *id
+            }
+            Report::Strays(escaped) => {
+                // Nobody listens any more at the very end.
+                drop(strays.send(escaped.clone()));
+                continue;
+            }
+        };
         if let Some(listener) = lock(&listeners).get(&id) {
             // The run's future may have been dropped meanwhile.
             drop(listener.send(report));

@@ -10,10 +10,12 @@
 
 mod capture;
 mod child;
+mod clearing;
 mod image;
 mod link;
 mod orphans;
 mod protocol;
+mod reaping;
 mod spawner;
 mod sys;
 

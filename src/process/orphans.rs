@@ -13,13 +13,17 @@ use crate::domain::contract::RUN_ID;
 const MAX_ENVIRONMENT: u64 = 4 << 20;
 
 /// What `/proc/PID/stat` says of a process (proc(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: Pid,
     pub(super) parent: Pid,
     pub(super) group: Pid,
     pub(super) session: Pid,
     pub(super) is_zombie: bool,
+    /// The kernel's name of the program, 15 bytes at most.
+    pub(super) name: String,
+    /// Clock ticks after boot; tells a process from a later one of the same pid.
+    pub(super) start_time: u64,
 }
 
 /// Which pids to look at.
@@ -58,16 +62,18 @@ pub(super) fn read(pid: Pid) -> Option<Process> {
 
 /// The name in parentheses may itself hold parentheses and blanks, so the fields count from the last one.
 fn parse_stat(pid: Pid, stat: &str) -> Option<Process> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ');
-    let is_zombie = matches!(fields.next()?, "Z" | "X");
-    let mut number = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
+    let (begin, fields) = stat.rsplit_once(") ")?;
+    let (_, name) = begin.split_once('(')?;
+    let fields: Vec<_> = fields.split(' ').collect();
+    let number = |index: usize| Some(Pid::from_raw(fields.get(index)?.parse().ok()?));
     Some(Process {
         pid,
-        parent: number()?,
-        group: number()?,
-        session: number()?,
-        is_zombie,
+        parent: number(1)?,
+        group: number(2)?,
+        session: number(3)?,
+        is_zombie: matches!(*fields.first()?, "Z" | "X"),
+        name: name.to_owned(),
+        start_time: fields.get(19)?.parse().ok()?,
     })
 }
 
@@ -104,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_and_blanks_does_not_shift_the_fields() {
-        let stat = "42 (a) b) ( c) S 7 8 9 0 -1";
+        let stat = "42 (a) b) ( c) S 7 8 9 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 777 1 2";
         let process = parse_stat(Pid::from_raw(42), stat).expect("a process");
         assert_eq!(
             (
@@ -113,6 +119,10 @@ mod tests {
                 process.session.as_raw()
             ),
             (7, 8, 9)
+        );
+        assert_eq!(
+            (process.name.as_str(), process.start_time),
+            ("a) b) ( c", 777)
         );
         assert!(!process.is_zombie);
         assert_eq!(parse_stat(Pid::from_raw(1), "nonsense"), None);

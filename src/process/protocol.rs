@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Escaped;
+
 /// The largest frame: the kernel's own limit for arguments and environment is near 2 MiB.
 const MAX_FRAME: usize = 8 << 20;
 
@@ -48,6 +50,8 @@ pub(super) enum Report {
     Failed { id: u64, step: Step, errno: i32 },
     /// It ended, and nothing of its run is left.
     Ended { id: u64, end: End },
+    /// Processes that could have been of several runs were ended when no run was left.
+    Strays(Escaped),
 }
 
 /// The step at which a start failed.
@@ -64,7 +68,7 @@ pub(super) enum Step {
 }
 
 /// How a process ended and what it used.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct End {
     /// The exit code, when it exited.
     pub(super) code: Option<i32>,
@@ -78,8 +82,12 @@ pub(super) struct End {
     pub(super) max_rss_kib: u64,
     /// Start to end, microseconds, as the spawner saw it.
     pub(super) elapsed_micros: u64,
+    /// Whether the kernel killed something of the run for want of memory.
+    pub(super) is_oom: bool,
     /// Processes that outlived the leader and were killed.
-    pub(super) escaped: u32,
+    pub(super) escaped: Escaped,
+    /// Processes that could not be ended.
+    pub(super) left: u32,
 }
 
 /// A message as one frame.

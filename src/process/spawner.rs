@@ -1,7 +1,7 @@
 //! The spawner process: starts programs, is the reaper of all their descendants, and outlives nobody.
 //! Refuses to know timeouts and outcomes; it starts, signals, reaps and reports.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -12,39 +12,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
+use super::clearing::{Clearing, Leader, Survivors};
 use super::image::{BaseEnvironment, image};
 use super::orphans::{self, Process, Scope};
 use super::protocol::{self, End, Report, Request, Start, Step};
+use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
 use super::sys;
 
-/// How often a run that is being cleared of survivors is looked at again, milliseconds.
-const SWEEP_PERIOD: u16 = 2;
-/// Looks at one run's survivors before it is reported all the same: a process may hang in the kernel.
-const MAX_SWEEPS: u32 = 1_000;
 /// Within this time of its leader's start, a run's processes have pids above the leader's.
 const RECENT: Duration = Duration::from_secs(2);
-
-/// A program that runs.
-struct Leader {
-    id: u64,
-    run_id: String,
-    started: Duration,
-    /// Whether its group was told to end, so that who is left in it is dying and has not escaped.
-    is_ending: bool,
-}
-
-/// A run whose leader was reaped and whose survivors are being ended.
-struct Clearing {
-    leader: Pid,
-    run: Leader,
-    end: End,
-    survivors: HashSet<Pid>,
-    sweeps: u32,
-}
 
 pub(super) struct SpawnerProcess {
     socket: UnixStream,
@@ -53,6 +31,8 @@ pub(super) struct SpawnerProcess {
     environment: BaseEnvironment,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
+    /// What was ended since the last report and could have been of several runs.
+    strays: Survivors,
 }
 
 impl SpawnerProcess {
@@ -82,6 +62,7 @@ impl SpawnerProcess {
             environment: BaseEnvironment::inherited(),
             running: HashMap::new(),
             clearing: Vec::new(),
+            strays: Survivors::default(),
         })
     }
 
@@ -97,7 +78,7 @@ impl SpawnerProcess {
         let timeout = if self.clearing.is_empty() {
             PollTimeout::NONE
         } else {
-            PollTimeout::from(SWEEP_PERIOD)
+            PollTimeout::from(PERIOD)
         };
         let asked = {
             let mut watched = [
@@ -158,11 +139,19 @@ impl SpawnerProcess {
         let started = monotonic();
         let report = match self.try_start(&start, streams) {
             Ok(pid) => {
+                let is_alone = self.running.is_empty() && self.clearing.is_empty();
+                self.running
+                    .values_mut()
+                    .for_each(|other| other.is_alone = false);
+                self.clearing
+                    .iter_mut()
+                    .for_each(|other| other.run.is_alone = false);
                 let leader = Leader {
                     id: start.id,
                     run_id: start.run_id,
                     started,
                     is_ending: false,
+                    is_alone,
                 };
                 self.running.insert(pid, leader);
                 Report::Started {
@@ -207,40 +196,36 @@ impl SpawnerProcess {
 
     /// Reaps every process that has exited: leaders, whose group is killed first, and adopted orphans.
     fn reap_all(&mut self) -> io::Result<()> {
-        while let Some(pid) = exited_child() {
+        while let Some((pid, signal)) = exited_child() {
             let Some(run) = self.running.remove(&pid) else {
-                self.reap_orphan(pid)?;
+                self.reap_orphan(pid, signal)?;
                 continue;
             };
             // The zombie still holds the group's id, so this cannot reach strangers.
             signal::killpg(pid, Signal::SIGKILL).ok();
-            let elapsed = monotonic().saturating_sub(run.started).as_micros();
-            let elapsed_micros = u64::try_from(elapsed).unwrap_or(u64::MAX);
+            let ended = monotonic();
+            let elapsed_micros =
+                u64::try_from(ended.saturating_sub(run.started).as_micros()).unwrap_or(u64::MAX);
             let end = End {
                 elapsed_micros,
                 ..sys::reap(pid)?
             };
-            self.clearing.push(Clearing {
-                leader: pid,
-                run,
-                end,
-                survivors: HashSet::new(),
-                sweeps: 0,
-            });
+            self.clearing.push(Clearing::new(pid, run, ended, end));
         }
         Ok(())
     }
 
-    /// An orphan that our SIGKILL ended counts as its run's survivor, also when no scan ever saw it alive.
-    fn reap_orphan(&mut self, pid: Pid) -> io::Result<()> {
-        let process = orphans::read(pid);
-        let end = sys::reap(pid)?;
-        if let (Some(process), Some(libc::SIGKILL)) = (process, end.signal) {
-            for clearing in &mut self.clearing {
-                if clearing.owns_by_group(&process) {
-                    clearing.count(&process);
-                }
-            }
+    /// An orphan that our SIGKILL ended counts as its run's survivor, also when no look ever saw it alive.
+    fn reap_orphan(&mut self, pid: Pid, signal: Option<Signal>) -> io::Result<()> {
+        let process = orphans::read(pid).filter(|_| signal == Some(Signal::SIGKILL));
+        sys::reap(pid)?;
+        if let Some(process) = process
+            && let Some(owner) = self
+                .clearing
+                .iter_mut()
+                .find(|clearing| clearing.owns(&process))
+        {
+            owner.count(&process);
         }
         Ok(())
     }
@@ -250,44 +235,73 @@ impl SpawnerProcess {
         if self.clearing.is_empty() {
             return Ok(());
         }
-        let found = if self.running.is_empty() && !has_children() {
-            Vec::new()
-        } else {
-            self.find_orphans()
-        };
-        // With no leader left, whatever is still below us belongs to a run that is being cleared.
-        let claims_all = self.running.is_empty();
+        let found = self.find_orphans();
+        let has_strays = self.end_strays(&found);
+        let now = monotonic();
         let mut index = 0;
         while let Some(clearing) = self.clearing.get_mut(index) {
-            clearing.sweeps += 1;
-            if clearing.kill_survivors(&found, claims_all) && clearing.sweeps < MAX_SWEEPS {
+            let is_alive = clearing.kill_survivors(&found);
+            if (is_alive || has_strays) && !clearing.is_hopeless(now) {
                 index += 1;
                 continue;
             }
             let done = self.clearing.swap_remove(index);
-            let escaped = u32::try_from(done.survivors.len()).unwrap_or(u32::MAX);
+            self.report_strays()?;
             let report = Report::Ended {
                 id: done.run.id,
-                end: End {
-                    escaped,
-                    ..done.end
-                },
+                end: done.into_end(),
             };
             protocol::write(&report, &mut self.socket)?;
         }
         Ok(())
     }
 
+    /// Once no run is in flight, nobody may be left below us, whosever it was. True while there is somebody.
+    fn end_strays(&mut self, found: &[Process]) -> bool {
+        let own = Pid::this();
+        let is_stray = |process: &&Process| {
+            process.parent == own && !self.clearing.iter().any(|run| run.owns(process))
+        };
+        let strays: Vec<_> = found
+            .iter()
+            .filter(|_| self.running.is_empty())
+            .filter(is_stray)
+            .collect();
+        for stray in &strays {
+            self.strays.add(stray);
+            reaping::signal(stray, Signal::SIGKILL);
+        }
+        !strays.is_empty()
+    }
+
+    /// Says what was ended without a run of its own.
+    fn report_strays(&mut self) -> io::Result<()> {
+        if !self.strays.is_empty() {
+            let strays = std::mem::take(&mut self.strays);
+            protocol::write(&Report::Strays(strays.report()), &mut self.socket)?;
+        }
+        Ok(())
+    }
+
     /// Processes that may belong to a run that is being cleared.
     fn find_orphans(&self) -> Vec<Process> {
+        if self.running.is_empty() && !has_children() {
+            return Vec::new();
+        }
         let now = monotonic();
-        let recent = self
+        let is_recent = self
             .clearing
             .iter()
             .all(|clearing| now.saturating_sub(clearing.run.started) < RECENT);
         let oldest = self.clearing.iter().map(|clearing| clearing.leader).min();
-        let scope = oldest.filter(|_| recent).map_or(Scope::All, Scope::Above);
+        let scope = oldest
+            .filter(|_| is_recent)
+            .map_or(Scope::All, Scope::Above);
         let mut found = orphans::find(scope);
+        if self.running.is_empty() && !found.iter().any(|process| process.parent == Pid::this()) {
+            // Somebody is there, and is older than the runs that are being cleared.
+            found = orphans::find(Scope::All);
+        }
         found.retain(|process| !self.running.contains_key(&process.pid));
         found
     }
@@ -299,83 +313,4 @@ impl SpawnerProcess {
         }
         end_all_children();
     }
-}
-
-/// Kills every child of this process, and those that come to it when their parents die, until there is none. Bounded:
-/// one that hangs in the kernel is left to whoever adopts it next.
-pub(super) fn end_all_children() {
-    let own = Pid::this();
-    for _ in 0..MAX_SWEEPS {
-        while let Some(pid) = exited_child() {
-            sys::reap(pid).ok();
-        }
-        if !has_children() {
-            return;
-        }
-        for process in orphans::find(Scope::All)
-            .iter()
-            .filter(|process| process.parent == own)
-        {
-            signal::kill(process.pid, Signal::SIGKILL).ok();
-        }
-        poll(&mut [], PollTimeout::from(SWEEP_PERIOD)).ok();
-    }
-}
-
-impl Clearing {
-    /// Kills what belongs to this run; true while there was something to kill.
-    fn kill_survivors(&mut self, found: &[Process], claims_all: bool) -> bool {
-        let own = Pid::this();
-        let mut alive = false;
-        for process in found {
-            let adopted = process.parent == own
-                && (claims_all
-                    || orphans::run_id(process.pid).as_deref() == Some(self.run.run_id.as_bytes()));
-            if !adopted && !self.owns_by_group(process) {
-                continue;
-            }
-            alive = true;
-            if process.is_zombie {
-                continue;
-            }
-            self.count(process);
-            // Its pid is its own: an adopted process is not reaped by anybody but us, and one of the group that is
-            // not adopted has a living parent of the same run.
-            signal::kill(process.pid, Signal::SIGKILL).ok();
-        }
-        alive
-    }
-
-    /// Counts a survivor once.
-    fn count(&mut self, process: &Process) {
-        if !(self.run.is_ending && process.group == self.leader) {
-            self.survivors.insert(process.pid);
-        }
-    }
-
-    fn owns_by_group(&self, process: &Process) -> bool {
-        process.group == self.leader || process.session == self.leader
-    }
-}
-
-/// A child that has exited and was not reaped yet.
-pub(super) fn exited_child() -> Option<Pid> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::All, flags) {
-        Ok(WaitStatus::StillAlive) | Err(_) => None,
-        Ok(status) => status.pid(),
-    }
-}
-
-/// Whether any child exists, living or dead.
-fn has_children() -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    waitid(Id::All, flags) != Err(Errno::ECHILD)
-}
-
-/// Time since an arbitrary point, on a clock that nobody sets.
-fn monotonic() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map(Duration::from)
-        .unwrap_or_default()
 }

@@ -8,9 +8,10 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid};
 
 use super::protocol::{End, Step};
@@ -179,13 +180,42 @@ pub(super) fn reap(pid: Pid) -> io::Result<End> {
         user_micros: micros(usage.ru_utime),
         system_micros: micros(usage.ru_stime),
         max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or_default(),
-        elapsed_micros: 0,
-        escaped: 0,
+        ..End::default()
     })
 }
 
 fn micros(time: libc::timeval) -> u64 {
     u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).unwrap_or_default()
+}
+
+/// A descriptor of a process, which stands for it and for no later one of the same pid (Linux 5.3).
+pub(super) fn open_process(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    match RawFd::try_from(descriptor) {
+        Ok(descriptor) if descriptor >= 0 => Ok(own(descriptor)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Signals the process of a descriptor (Linux 5.1).
+pub(super) fn signal_process(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let none = ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open, and without a siginfo the call reads none.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            signal as libc::c_int,
+            none,
+            0,
+        )
+    };
+    if sent == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Takes ownership of a descriptor that the kernel has just handed over with a message.

@@ -123,11 +123,8 @@ impl Console {
             run.summary()
                 .map(|summary| format!("   {}", printable(&summary))),
         );
-        if run.result.escaped_processes > 0 {
-            lines.push(format!(
-                "   ⚠️  {} processo(s) sobreviveram ao fim e foram encerrados",
-                run.result.escaped_processes
-            ));
+        if run.result.escaped.count > 0 {
+            lines.push(format!("   ⚠️  {}", words::escaped(&run.result.escaped)));
         }
         if self.verbose {
             lines.push(format!("   {}", self.usage(run)));
@@ -235,6 +232,12 @@ impl Observer for Console {
             }
             Event::ShutdownForced { signal } => {
                 self.write(&[format!("🛑 {signal} de novo: encerrando à força")]);
+            }
+            Event::StraysEnded(escaped) => {
+                self.write(&[format!(
+                    "⚠️  {} sem execução conhecida",
+                    words::escaped(escaped)
+                )]);
             }
             Event::LoopTicked { .. } | Event::RunOutput { .. } => {}
         }

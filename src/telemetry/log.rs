@@ -100,7 +100,8 @@ fn run_end(run: &Run) -> Value {
             "cpu_user_seconds": result.usage.cpu_user.as_secs_f64(),
             "cpu_system_seconds": result.usage.cpu_system.as_secs_f64(),
             "max_rss_bytes": result.usage.max_rss_bytes,
-            "escaped_processes": result.escaped_processes,
+            "escaped_processes": result.escaped.count,
+            "escaped_names": result.escaped.names,
             "kill_escalated": result.kill_escalated,
             "output_bytes": result.stdout.bytes + result.stderr.bytes,
             "truncated_bytes": result.stdout.truncated_bytes + result.stderr.truncated_bytes,
@@ -169,6 +170,11 @@ impl Observer for JsonLog {
             }
             Event::ShutdownForced { signal } => {
                 self.write("warn", "shutdown_forced", json!({ "signal": signal }));
+            }
+            Event::StraysEnded(escaped) => {
+                let fields =
+                    json!({ "escaped_processes": escaped.count, "escaped_names": escaped.names });
+                self.write("warn", "strays_ended", fields);
             }
             Event::LoopTicked { .. } => {}
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{CancelReason, ErrorReason, FailureReason, Outcome, Run, SkipReason};
+use crate::domain::{CancelReason, ErrorReason, Escaped, FailureReason, Outcome, Run, SkipReason};
 
 /// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
 pub(super) fn duration(duration: Duration) -> String {
@@ -45,12 +45,22 @@ pub(super) fn ending(run: &Run) -> String {
         Outcome::Failure(FailureReason::Signal(signal)) => {
             format!("❌ {label} falhou: sinal {signal}")
         }
+        Outcome::Failure(FailureReason::Oom) => format!("❌ {label} falhou: memória esgotada"),
         Outcome::Timeout => format!("⏰ {label} excedeu {}", duration(spec.timeout)),
         Outcome::Error(ErrorReason::Spawn) => format!("❌ {label} não foi iniciado"),
         Outcome::Error(ErrorReason::Io) => format!("❌ {label}: erro interno de entrada e saída"),
         Outcome::Error(ErrorReason::Lost) => format!("❌ {label}: o processo foi perdido de vista"),
         Outcome::Cancellation(reason) => format!("🛑 {label} cancelado: {}", cancellation(reason)),
         Outcome::Skip(reason) => format!("⏭️ {label} pulado: {}", skip(reason)),
+    }
+}
+
+/// That processes outlived what had started them, and which.
+pub(super) fn escaped(escaped: &Escaped) -> String {
+    let names = escaped.names.join(", ");
+    match escaped.count {
+        1 => format!("1 processo sobreviveu ao fim e foi encerrado: {names}"),
+        count => format!("{count} processos sobreviveram ao fim e foram encerrados: {names}"),
     }
 }
 

@@ -432,6 +432,7 @@ fn a_bad_variable_is_refused_with_its_name() {
         ("ORQUESTRADOR_DRY_RUN", "yes please"),
         ("ORQUESTRADOR_EXEMPLOS", "xyz"),
         ("DRY_RUN", "talvez"),
+        ("REQUEST_TIMEOUT", "-4"),
     ];
     for (name, value) in table {
         assert_refused(&place, place.program(&[]).env(name, value), &[name, value]);

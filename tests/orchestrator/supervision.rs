@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{
-    LIMIT, Place, command, descendants, now, pause, processor, wait_until, zombies_below,
+    LIMIT, Place, children, command, descendants, now, pause, processor, wait_until, zombies_below,
 };
 
 /// Rounds at a random moment; `make test-longo` sets more.
@@ -473,15 +473,14 @@ fn a_process_of_these_tests_is_seen_by_its_environment_or_its_arguments_until_it
 
 #[test]
 fn the_death_of_the_spawner_is_told_and_leaves_nobody() {
-    let stays = "touch pronto; sh -c \"trap '' TERM; sleep 300; :\" & setsid sleep 300 & wait";
+    let stays = "sh -c \"trap '' TERM; touch a; sleep 300; :\" & setsid sh -c 'touch b; sleep 300; :' & \
+        until test -e a -a -e b; do sleep 0.01; done; touch pronto; wait";
     let place = Place::with_config(&processor("um", &["sh", "-c", stays], "carencia = \"1s\""));
     let running = place.service(&[]);
     place.wait_for_file("pronto");
-    let direct = |pid: &Pid| descendants(*pid).len() + 1 == descendants(running.pid()).len();
-    let spawner = descendants(running.pid())
-        .into_iter()
-        .find(direct)
-        .expect("a spawner");
+    let [spawner] = children(running.pid())[..] else {
+        panic!("not one spawner: {:?}", children(running.pid()))
+    };
 
     kill(spawner, Signal::SIGKILL).unwrap();
     let finished = running.wait();

@@ -21,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use client::{Response, request, try_request};
-pub(crate) use processes::{descendants, marked, zombies_below};
+pub(crate) use processes::{children, descendants, marked, zombies_below};
 
 /// No condition in these tests takes longer than this unless the program is wrong.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

@@ -147,6 +147,7 @@ impl Observer for Metrics {
                 self.runs.finished(run);
                 self.processors.finished(run);
             }
+            Event::StraysEnded(escaped) => self.runs.ended_strays(escaped),
             Event::CycleFinished(cycle) => self.cycles.finished(cycle),
             Event::ShutdownStarted { .. } => self.cycles.next_start.set(0.0),
             Event::Started(_) | Event::RunOutput { .. } | Event::ShutdownForced { .. } => {}

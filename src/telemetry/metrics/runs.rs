@@ -4,7 +4,8 @@ use prometheus::{CounterVec, HistogramVec, IntCounterVec, IntGaugeVec};
 
 use super::super::names;
 use super::maker::{Maker, waits};
-use crate::domain::{Outcome, Run, RunStart, Stream};
+use crate::domain::name::RESERVED;
+use crate::domain::{Escaped, Outcome, Run, RunStart, Stream};
 
 pub(super) struct RunMetrics {
     total: IntCounterVec,
@@ -114,6 +115,13 @@ impl RunMetrics {
         self.used(name, run);
     }
 
+    /// Processes whose run nobody can tell.
+    pub(super) fn ended_strays(&self, escaped: &Escaped) {
+        self.escaped
+            .with_label_values(&[RESERVED])
+            .inc_by(u64::from(escaped.count));
+    }
+
     fn used(&self, name: &str, run: &Run) {
         let result = &run.result;
         self.cpu
@@ -139,7 +147,7 @@ impl RunMetrics {
         }
         self.escaped
             .with_label_values(&[name])
-            .inc_by(u64::from(result.escaped_processes));
+            .inc_by(u64::from(result.escaped.count));
         self.kill_escalations
             .with_label_values(&[name])
             .inc_by(u64::from(result.kill_escalated));

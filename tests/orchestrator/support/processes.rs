@@ -51,6 +51,12 @@ pub(crate) fn descendants(ancestor: Pid) -> Vec<Pid> {
     found.split_off(1)
 }
 
+/// Children of a process.
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
+    let is_child = |pid: &Pid| stat(*pid).is_some_and(|(_, of)| of == parent);
+    all().into_iter().filter(is_child).collect()
+}
+
 /// The descendants of a process that have ended and that nobody reaped.
 pub(crate) fn zombies_below(ancestor: Pid) -> Vec<Pid> {
     let is_zombie = |pid: &Pid| stat(*pid).is_some_and(|(state, _)| state == 'Z');
