@@ -3,7 +3,9 @@
 //! [`run`] picks the command; `orchestrate` is the life of the orchestrator from its lock to its exit code.
 
 mod commands;
+mod diagnostics;
 mod exit;
+mod listening;
 mod orchestrate;
 
 use jiff::Timestamp;

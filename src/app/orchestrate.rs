@@ -1,23 +1,17 @@
 //! The life of the orchestrator: lock, spawner, telemetry, HTTP, cycles; and back in the opposite order.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use prometheus::Registry;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::Level;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::diagnostics::{init_tracing, local_zone};
+use super::listening::{Http, bind, is_listening};
 use super::{Exit, clock, store_settings};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
@@ -29,7 +23,7 @@ use crate::engine::status::StatusBoard;
 use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
 use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
-use crate::process::{self, Spawner, SpawnerLink};
+use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
 use crate::telemetry::console::Console;
@@ -37,8 +31,6 @@ use crate::telemetry::log::JsonLog;
 use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::{Traces, trace_of};
 
-/// How long HTTP requests that are being answered may take at the end.
-const HTTP_DRAIN: Duration = Duration::from_millis(500);
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
 
@@ -56,9 +48,15 @@ pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
 fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<Exit> {
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
-    let notes = import_examples(&loaded, &clock)?;
+    let mut notes = import_examples(&loaded, &clock)?;
     // Before any thread exists; from here on the spawner is there to end what we start.
-    let link = process::launch()?;
+    let enforcement = enforcement(&loaded.settings);
+    notes.extend(
+        enforcement
+            .as_ref()
+            .map(|enforcement| format!("Limites: {}", enforcement.words())),
+    );
+    let link = process::launch(enforcement.unwrap_or_default())?;
     let runtime = runtime(&loaded.settings)?;
     runtime.block_on(live(
         Parts {
@@ -71,6 +69,15 @@ fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<
     ))
 }
 
+/// How runs are bounded, if any is.
+fn enforcement(settings: &Settings) -> Option<Enforcement> {
+    let is_bounded = settings
+        .processors
+        .iter()
+        .any(|spec| !spec.limits.is_empty());
+    is_bounded.then(Enforcement::detect)
+}
+
 /// One thread is enough, and starts sooner, while nobody but the one cycle needs it.
 fn runtime(settings: &Settings) -> io::Result<Runtime> {
     let mut builder = if is_listening(settings) {
@@ -81,11 +88,6 @@ fn runtime(settings: &Settings) -> io::Result<Runtime> {
         runtime::Builder::new_current_thread()
     };
     builder.enable_all().build()
-}
-
-/// A single run opens its port only when it is asked to.
-fn is_listening(settings: &Settings) -> bool {
-    !settings.single_run || settings.port_by_flag
 }
 
 /// What was made before the runtime.
@@ -137,6 +139,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         spawner: spawner.clone(),
         clock: clock.clone(),
         environment: child_environment(&loaded, environment),
+        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
         live_output: settings.verbose.then(|| observers.clone()),
     };
     let watch = tokio::spawn(stop_without_spawner(
@@ -214,56 +217,6 @@ fn import_examples(loaded: &Loaded, clock: &Clock) -> anyhow::Result<Vec<String>
     let mut records = records::open(&store_settings(loaded), Access::Write)?;
     let import = examples::import_examples(records.as_mut(), clock.now())?;
     Ok(vec![import.message()])
-}
-
-async fn bind(settings: &Settings) -> anyhow::Result<Option<Listener>> {
-    if !is_listening(settings) {
-        return Ok(None);
-    }
-    let address = SocketAddr::new(settings.listen, settings.port);
-    let listener = Listener::bind(address).await.map_err(|error| {
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "a porta já está em uso; escolha outra com --porta, ou 0 para uma livre".to_owned()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "sem permissão para esta porta; escolha outra com --porta".to_owned()
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "o endereço não é desta máquina; escolha outro com --escutar".to_owned()
-            }
-            _ => error.to_string(),
-        };
-        anyhow::anyhow!("não foi possível escutar em {address}: {reason}")
-    })?;
-    Ok(Some(listener))
-}
-
-/// The HTTP side while it is open.
-struct Http {
-    stop: CancellationToken,
-    task: JoinHandle<io::Result<()>>,
-}
-
-impl Http {
-    fn serve(listener: Listener, views: Views) -> Self {
-        let stop = CancellationToken::new();
-        Self {
-            task: tokio::spawn(listener.serve(views, stop.clone())),
-            stop,
-        }
-    }
-
-    /// Requests that are being answered get a moment; whoever holds a connection open does not hold us.
-    async fn stop(mut self) {
-        self.stop.cancel();
-        if tokio::time::timeout(HTTP_DRAIN, &mut self.task)
-            .await
-            .is_err()
-        {
-            self.task.abort();
-        }
-    }
 }
 
 fn plan(settings: &Settings) -> Plan {
@@ -350,37 +303,5 @@ fn child_environment(loaded: &Loaded, environment: &Environment) -> ChildEnviron
             .collect(),
         for_own,
         dry_run: loaded.settings.dry_run,
-    }
-}
-
-/// The zone in which people read times: that of `TZ`, else of `/etc/localtime`, which is read as it is, since finding
-/// its name would mean to look through all zones of the system.
-fn local_zone(environment: &Environment) -> TimeZone {
-    if environment.get("TZ").is_some() {
-        return TimeZone::system();
-    }
-    let file = std::fs::read("/etc/localtime").ok();
-    file.and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok())
-        .unwrap_or(TimeZone::UTC)
-}
-
-/// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
-/// depend on it.
-fn init_tracing(traces: Option<&Traces>, environment: &Environment) {
-    let filter = environment
-        .get("RUST_LOG")
-        .and_then(|text| text.parse::<Targets>().ok());
-    let filter = filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_target(true)
-        .with_filter(filter);
-    let subscriber = tracing_subscriber::registry().with(lines);
-    let installed = match traces {
-        Some(traces) => subscriber.with(traces.layer()).try_init(),
-        None => subscriber.try_init(),
-    };
-    if let Err(error) = installed {
-        stderr_line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec};
+use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) const PORT: u16 = 5007;
@@ -12,7 +12,12 @@ pub(super) const DATA_DIR: &str = "dados";
 pub(super) const MAX_PROCESSORS: usize = 200;
 pub(super) const TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) const GRACE: Duration = Duration::from_secs(10);
-pub(super) const OUTPUT: OutputSpec = OutputSpec { memory: 64 * 1024 };
+pub(super) const OUTPUT: OutputSpec = OutputSpec {
+    memory: 64 * 1024,
+    file: None,
+};
+pub(super) const ROTATE_AT: u64 = 10 << 20;
+pub(super) const COPIES: usize = 3;
 pub(super) const ICON: &str = "🔄";
 pub(super) const TELEMETRY_SHUTDOWN: Duration = Duration::from_secs(3);
 pub(super) const BUCKETS: [f64; 19] = [
@@ -77,6 +82,7 @@ pub(super) fn processor(name: ProcessorName, command: Vec<String>) -> ProcessorS
         secrets: Vec::new(),
         directory: PathBuf::from("."),
         accepts_dry_run: false,
+        limits: ResourceLimits::default(),
         output: OUTPUT,
     }
 }

@@ -9,7 +9,12 @@ use super::problem::Problems;
 use super::table::Section;
 use super::{defaults, value};
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec};
+use crate::domain::{OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits};
+
+/// Full output files that can be asked for.
+const MOST_COPIES: i64 = 1000;
+/// The largest number of processes or files that can be asked for.
+const MOST_COUNTED: i64 = 1 << 20;
 
 /// Keys of the contract that this version does not know yet.
 const PLANNED: &[&str] = &[
@@ -25,9 +30,7 @@ const PLANNED: &[&str] = &[
     "sobreposicao",
     "recuperar",
     "janela",
-    "limites",
 ];
-const PLANNED_OUTPUT: &[&str] = &["arquivo", "rotacao", "copias"];
 
 /// Reads every table, and checks what holds between them.
 pub(super) fn read(tables: Vec<Table>, root: &mut Section<'_>) -> Vec<ProcessorSpec> {
@@ -90,6 +93,7 @@ fn read_one(table: Table, key: &str, problems: &mut Problems) -> Option<Processo
         accepts_dry_run: section
             .boolean("aceita_dry_run")
             .unwrap_or(base.accepts_dry_run),
+        limits: limits(&mut section),
         output: output(&mut section).unwrap_or(base.output),
         name: base.name,
         command: base.command,
@@ -163,11 +167,41 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }
 
+fn limits(section: &mut Section<'_>) -> ResourceLimits {
+    let Some(mut limits) = section.section("limites") else {
+        return ResourceLimits::default();
+    };
+    let read = ResourceLimits {
+        memory: limits.parsed("memoria", value::memory),
+        cpu_time: limits.parsed("cpu_tempo", value::positive_duration),
+        processes: limits
+            .count("processos", MOST_COUNTED)
+            .map(|count| count as u64),
+        files: limits
+            .count("arquivos", MOST_COUNTED)
+            .map(|count| count as u64),
+    };
+    limits.finish(&[]);
+    read
+}
+
 fn output(section: &mut Section<'_>) -> Option<OutputSpec> {
     let mut output = section.section("saida")?;
-    let memory = output.parsed("memoria", value::size);
-    output.finish(PLANNED_OUTPUT);
-    memory.map(|memory| OutputSpec { memory })
+    let memory = output
+        .parsed("memoria", value::size)
+        .unwrap_or(defaults::OUTPUT.memory);
+    let to_file = output.boolean("arquivo").unwrap_or(false);
+    let rotate_at = output
+        .parsed("rotacao", value::size)
+        .map_or(defaults::ROTATE_AT, |bytes| bytes as u64);
+    let copies = output
+        .count("copias", MOST_COPIES)
+        .unwrap_or(defaults::COPIES);
+    output.finish(&[]);
+    Some(OutputSpec {
+        memory,
+        file: to_file.then_some(OutputFileSpec { rotate_at, copies }),
+    })
 }
 
 /// Every name that somebody depends on exists, and no processor waits for itself.

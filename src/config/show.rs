@@ -67,14 +67,36 @@ fn processor(spec: &ProcessorSpec) -> Table {
         ("segredos", names(spec.secrets.clone())),
         ("diretorio", spec.directory.display().to_string().into()),
         ("aceita_dry_run", spec.accepts_dry_run.into()),
-        (
-            "saida",
-            Table::from_iter([("memoria".to_owned(), count(spec.output.memory))]).into(),
-        ),
+        ("saida", output(spec).into()),
+        ("limites", limits(spec).into()),
     ];
     pairs
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn output(spec: &ProcessorSpec) -> Table {
+    let mut table = Table::from_iter([("memoria".to_owned(), count(spec.output.memory))]);
+    table.insert("arquivo".to_owned(), spec.output.file.is_some().into());
+    if let Some(file) = &spec.output.file {
+        table.insert("rotacao".to_owned(), size(file.rotate_at));
+        table.insert("copias".to_owned(), count(file.copies));
+    }
+    table
+}
+
+fn limits(spec: &ProcessorSpec) -> Table {
+    let limits = &spec.limits;
+    let values = [
+        ("memoria", limits.memory.map(size)),
+        ("cpu_tempo", limits.cpu_time.map(text)),
+        ("processos", limits.processes.map(size)),
+        ("arquivos", limits.files.map(size)),
+    ];
+    values
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
 }
 
@@ -96,6 +118,10 @@ fn store(choice: &StoreChoice) -> Table {
 }
 
 fn count(number: usize) -> Value {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+fn size(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 

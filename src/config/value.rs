@@ -88,21 +88,33 @@ pub(super) fn positive_duration(text: &str) -> Parsed<Duration> {
     }
 }
 
-/// Bytes: a bare number, or one with KiB, MiB or GiB; at most 1 GiB.
+/// Bytes of a buffer: a bare number, or one with KiB, MiB or GiB; at most 1 GiB.
 pub(super) fn size(text: &str) -> Parsed<usize> {
-    let error = || {
+    let bytes = bytes(text)
+        .filter(|bytes| *bytes <= 1 << 30)
+        .and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| {
         format!("{text:?} não é um tamanho; esperado por exemplo 65536, 64KiB ou 10MiB, até 1GiB")
-    };
+    })
+}
+
+/// Bytes of memory, from 1 MiB to 1 TiB.
+pub(super) fn memory(text: &str) -> Parsed<u64> {
+    let bytes = bytes(text).filter(|bytes| (1 << 20..=1 << 40).contains(bytes));
+    bytes.ok_or_else(|| {
+        format!(
+            "{text:?} não é uma memória; esperado por exemplo 512MiB ou 2GiB, de 1MiB a 1024GiB"
+        )
+    })
+}
+
+fn bytes(text: &str) -> Option<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
     let with_unit = units
         .iter()
         .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
     let (digits, shift) = with_unit.unwrap_or((text, 0));
-    let count: usize = digits.trim().parse().map_err(|_| error())?;
-    let bytes = count
-        .checked_mul(1 << shift)
-        .filter(|bytes| *bytes <= 1 << 30);
-    bytes.ok_or_else(error)
+    digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// The word of a documents' store.

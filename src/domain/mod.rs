@@ -19,6 +19,8 @@ pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
 pub use run::{Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};
-pub use spec::{LogFormat, Mode, OnFailure, OutputSpec, ProcessorSpec};
+pub use spec::{
+    LogFormat, Mode, OnFailure, OutputFileSpec, OutputSpec, ProcessorSpec, ResourceLimits,
+};
 pub use time::Clock;
 pub use trace::TraceContext;

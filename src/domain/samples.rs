@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{
     Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine, OutputSpec,
-    ProcessorName, ProcessorSpec, Run, RunId, RunResult, RunStart, Schedule, SkipReason, Stream,
-    StreamTotals, TraceContext, Trigger, Usage,
+    ProcessorName, ProcessorSpec, ResourceLimits, Run, RunId, RunResult, RunStart, Schedule,
+    SkipReason, Stream, StreamTotals, TraceContext, Trigger, Usage,
 };
 
 /// The instant at which everything happens: 2026-11-22 18:04:06 UTC.
@@ -33,7 +33,11 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
         secrets: Vec::new(),
         directory: PathBuf::from("."),
         accepts_dry_run: false,
-        output: OutputSpec { memory: 1024 },
+        limits: ResourceLimits::default(),
+        output: OutputSpec {
+            memory: 1024,
+            file: None,
+        },
     })
 }
 

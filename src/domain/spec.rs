@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::contract::OWN_BINARY;
 use super::name::ProcessorName;
 
@@ -82,6 +84,38 @@ impl LogFormat {
 pub struct OutputSpec {
     /// Bytes kept of the head and, again, of the tail of each stream.
     pub memory: usize,
+    /// Whether all of it goes to a file too.
+    pub file: Option<OutputFileSpec>,
+}
+
+/// How the file of a processor's output is rotated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFileSpec {
+    /// Bytes after which a new file is begun.
+    pub rotate_at: u64,
+    /// Full files that are kept.
+    pub copies: usize,
+}
+
+/// Bounds on what a run may use; `None` is no bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLimits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// CPU time of one process.
+    pub cpu_time: Option<Duration>,
+    /// Processes at once.
+    pub processes: Option<u64>,
+    /// Open files of one process.
+    pub files: Option<u64>,
+}
+
+impl ResourceLimits {
+    /// Whether nothing is bounded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A configured program.
@@ -113,6 +147,8 @@ pub struct ProcessorSpec {
     pub directory: PathBuf,
     /// Whether the program knows how to simulate.
     pub accepts_dry_run: bool,
+    /// What it may use.
+    pub limits: ResourceLimits,
     /// How much of its output is kept.
     pub output: OutputSpec,
 }

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::live::Live;
 use super::runner::{RunStop, Runner};
 use crate::domain::contract;
 use crate::domain::{
-    Clock, ErrorReason, Event, FailureReason, Mask, Observers, Outcome, OutputLine, ProcessorSpec,
-    RunResult, RunStart, Stream, StreamTotals,
+    Clock, ErrorReason, FailureReason, Mask, Observers, Outcome, ProcessorSpec, RunResult,
+    RunStart, StreamTotals,
 };
 use crate::process::{
-    Captured, Child, Command, Ending, Finished, Limits, LineCutter, Spawner, StartError, Stop,
+    Captured, Child, Command, Ending, Finished, Limits, Spawner, StartError, Stop,
 };
 
 /// What children get beside what their processor configures.
@@ -34,6 +35,8 @@ pub struct LocalRunner {
     pub environment: ChildEnvironment,
     /// Who is told of each line of output while it comes; none unless somebody looks.
     pub live_output: Option<Observers>,
+    /// Where output goes that is to be kept in files; none in a dry run.
+    pub output_dir: Option<PathBuf>,
 }
 
 impl Runner for LocalRunner {
@@ -54,10 +57,7 @@ impl Runner for LocalRunner {
             requested: stop.requested.clone(),
             forced: stop.forced.clone(),
         };
-        let mut live = self
-            .live_output
-            .as_ref()
-            .map(|observers| Live::new(observers, &self.clock, start, &mask));
+        let mut live = self.live(start, &mask);
         let finished = child
             .wait(&limits, &signals, &self.clock, |stream, chunk| {
                 if let Some(live) = &mut live {
@@ -73,6 +73,19 @@ impl Runner for LocalRunner {
 }
 
 impl LocalRunner {
+    /// Who takes the lines of a run as they come; none when nobody does.
+    fn live(&self, start: &Arc<RunStart>, mask: &Mask) -> Option<Live> {
+        let name = format!("{}.log", start.spec.name);
+        let folder = self.output_dir.as_ref().map(|folder| folder.join(name));
+        let file = folder.zip(start.spec.output.file.as_ref());
+        let live = Live::new(start, self.clock.clone(), mask).told_to(self.live_output.clone());
+        let live = match file {
+            Some((path, spec)) => live.kept_in(&path, spec),
+            None => live,
+        };
+        live.is_wanted().then_some(live)
+    }
+
     fn command(&self, start: &RunStart) -> Command {
         let spec = &start.spec;
         let mut command = spec.command.iter();
@@ -92,6 +105,7 @@ impl LocalRunner {
             removed: self.removed(spec),
             set: self.set(start),
             directory: PathBuf::from(&spec.directory),
+            limits: spec.limits.clone(),
         }
     }
 
@@ -181,9 +195,8 @@ fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
         Ending::Lost => Outcome::Error(ErrorReason::Lost),
     };
     let (stdout, stderr) = (totals(&finished.stdout), totals(&finished.stderr));
-    let apply = |text: &str| mask.apply(text);
-    let mut output = finished.stdout.into_lines(&apply);
-    output.extend(finished.stderr.into_lines(&apply));
+    let mut output = finished.stdout.into_lines(mask);
+    output.extend(finished.stderr.into_lines(mask));
     output.sort_by_key(|line| line.at);
     RunResult {
         outcome,
@@ -205,67 +218,5 @@ fn totals(captured: &Captured) -> StreamTotals {
         bytes: captured.bytes,
         lines: captured.lines,
         truncated_bytes: captured.truncated_bytes(),
-    }
-}
-
-/// Tells readers of each line as it comes.
-struct Live<'a> {
-    observers: &'a Observers,
-    clock: &'a Clock,
-    run: &'a Arc<RunStart>,
-    mask: &'a Mask,
-    stdout: LineCutter,
-    stderr: LineCutter,
-}
-
-impl<'a> Live<'a> {
-    fn new(
-        observers: &'a Observers,
-        clock: &'a Clock,
-        run: &'a Arc<RunStart>,
-        mask: &'a Mask,
-    ) -> Self {
-        Self {
-            observers,
-            clock,
-            run,
-            mask,
-            stdout: LineCutter::default(),
-            stderr: LineCutter::default(),
-        }
-    }
-
-    fn take(&mut self, stream: Stream, chunk: &[u8]) {
-        let cutter = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        };
-        for text in cutter.take(chunk) {
-            self.state(stream, &text);
-        }
-    }
-
-    fn finish(mut self) {
-        let rest = [
-            (Stream::Stdout, self.stdout.rest()),
-            (Stream::Stderr, self.stderr.rest()),
-        ];
-        for (stream, text) in rest {
-            if let Some(text) = text {
-                self.state(stream, &text);
-            }
-        }
-    }
-
-    fn state(&self, stream: Stream, text: &str) {
-        let line = OutputLine {
-            at: self.clock.now(),
-            stream,
-            text: self.mask.apply(text),
-        };
-        self.observers.state(&Event::RunOutput {
-            run: Arc::clone(self.run),
-            line,
-        });
     }
 }

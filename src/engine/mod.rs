@@ -2,6 +2,7 @@
 
 mod control;
 mod cycle;
+mod live;
 mod local;
 mod run;
 mod runner;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::domain::{OutputLine, Stream};
+use crate::domain::{Mask, OutputLine, Stream};
 
 /// The longest line that is shown in one piece, bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -72,55 +72,67 @@ impl Captured {
 
     /// The kept lines, masked, each with the time of its first byte.
     ///
-    /// Where something is missing between head and tail, the torn lines at either side are left out: half a line
-    /// could hold half a secret, which no mask recognises.
+    /// Where something is missing between head and tail, an ellipsis says so, and the torn lines at either side lose as
+    /// much as the longest secret is long: half a secret is recognised by no mask.
     #[must_use]
-    pub fn into_lines(mut self, mask: &dyn Fn(&str) -> String) -> Vec<OutputLine> {
-        let truncated = self.truncated_bytes() > 0;
+    pub fn into_lines(mut self, mask: &Mask) -> Vec<OutputLine> {
+        let is_truncated = self.truncated_bytes() > 0;
         let tail_start = self.bytes - self.tail.len() as u64;
         let mut head = std::mem::take(&mut self.head);
         let tail: Vec<u8> = std::mem::take(&mut self.tail).into();
-        if !truncated {
+        if !is_truncated {
             head.extend_from_slice(&tail);
             return self.lines_of(&head, 0, mask);
         }
-        let head_end = head
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let tail_begin = tail
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(tail.len(), |at| at + 1);
-        let mut lines = self.lines_of(head.split_at(head_end).0, 0, mask);
+        let (whole_head, torn_head) =
+            head.split_at(memchr::memrchr(b'\n', &head).map_or(0, |at| at + 1));
+        let (torn_tail, whole_tail) =
+            tail.split_at(memchr::memchr(b'\n', &tail).map_or(tail.len(), |at| at + 1));
+        let lost = mask.longest().saturating_sub(1);
+        let torn_head = mask.apply(&text_of(torn_head));
+        let torn_tail = mask.apply(&text_of(torn_tail));
+        let head_end = torn_head.floor_char_boundary(torn_head.len().saturating_sub(lost));
+        let tail_begin = torn_tail.ceil_char_boundary(lost.min(torn_tail.len()));
+        let mut lines = self.lines_of(whole_head, 0, mask);
+        let torn_head = format!("{}…", torn_head.split_at(head_end).0);
+        lines.extend(self.lines(whole_head.len() as u64, &torn_head));
+        let torn_tail = format!("…{}", torn_tail.split_at(tail_begin).1);
+        lines.extend(self.lines(tail_start, &torn_tail));
         lines.extend(self.lines_of(
-            tail.split_at(tail_begin).1,
-            tail_start + tail_begin as u64,
+            whole_tail,
+            tail_start + (tail.len() - whole_tail.len()) as u64,
             mask,
         ));
         lines
     }
 
-    fn lines_of(
-        &self,
-        bytes: &[u8],
-        mut offset: u64,
-        mask: &dyn Fn(&str) -> String,
-    ) -> Vec<OutputLine> {
+    fn lines_of(&self, bytes: &[u8], mut offset: u64, mask: &Mask) -> Vec<OutputLine> {
         let mut lines = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let at = self.time_of(offset);
-            offset += line.len() as u64;
-            let text = mask(&text_of(line));
-            for piece in pieces(&text) {
-                lines.push(OutputLine {
-                    at,
-                    stream: self.stream,
-                    text: piece.to_owned(),
-                });
+            let text = mask.apply(&text_of(line));
+            if text.is_empty() {
+                lines.push(self.line(offset, ""));
             }
+            lines.extend(self.lines(offset, &text));
+            offset += line.len() as u64;
         }
         lines
+    }
+
+    /// The pieces of a text that was written at `offset`; none of an empty one.
+    fn lines(&self, offset: u64, text: &str) -> Vec<OutputLine> {
+        pieces(text)
+            .into_iter()
+            .map(|piece| self.line(offset, piece))
+            .collect()
+    }
+
+    fn line(&self, offset: u64, text: &str) -> OutputLine {
+        OutputLine {
+            at: self.time_of(offset),
+            stream: self.stream,
+            text: text.to_owned(),
+        }
     }
 
     fn time_of(&self, offset: u64) -> Timestamp {
@@ -131,18 +143,38 @@ impl Captured {
     }
 }
 
-/// Cuts a stream into lines as it comes, for those who look while it is written.
-#[derive(Debug, Default)]
-pub struct LineCutter(Vec<u8>);
+/// Cuts a stream into masked lines as it comes, for those who look while it is written.
+#[derive(Debug)]
+pub struct LineCutter {
+    mask: Mask,
+    pending: Vec<u8>,
+}
 
 impl LineCutter {
-    /// The lines that `chunk` completes. A line that grows beyond 16 KiB is given out in pieces.
+    /// Masks what it gives out.
+    #[must_use]
+    pub fn new(mask: Mask) -> Self {
+        Self {
+            mask,
+            pending: Vec::new(),
+        }
+    }
+
+    /// The lines that `chunk` completes. A line that grows beyond 16 KiB is given out in pieces, never within a secret.
     pub fn take(&mut self, chunk: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
-            self.0.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.0.len() >= MAX_LINE {
-                lines.extend(self.rest());
+            self.pending.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.pending);
+                lines.push(self.mask.apply(&text_of(&line)));
+            } else if self.pending.len() >= MAX_LINE + self.mask.longest() {
+                let wanted = self.pending.len() + 1 - self.mask.longest().max(1);
+                let rest = self
+                    .pending
+                    .split_off(self.mask.safe_cut(&self.pending, wanted));
+                let line = std::mem::replace(&mut self.pending, rest);
+                lines.push(self.mask.apply(&text_of(&line)));
             }
         }
         lines
@@ -150,8 +182,8 @@ impl LineCutter {
 
     /// What was written after the last line end, if anything.
     pub fn rest(&mut self) -> Option<String> {
-        let line = std::mem::take(&mut self.0);
-        (!line.is_empty()).then(|| text_of(&line))
+        let line = std::mem::take(&mut self.pending);
+        (!line.is_empty()).then(|| self.mask.apply(&text_of(&line)))
     }
 }
 
@@ -162,16 +194,15 @@ fn text_of(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// Pieces of at most [`MAX_LINE`] bytes; an empty line is one empty piece.
+/// Pieces of at most [`MAX_LINE`] bytes.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    while rest.len() > MAX_LINE {
+    while !rest.is_empty() {
         let (piece, after) = rest.split_at(rest.floor_char_boundary(MAX_LINE));
         pieces.push(piece);
         rest = after;
     }
-    pieces.push(rest);
     pieces
 }
 
@@ -185,7 +216,7 @@ mod tests {
 
     fn texts(captured: Captured) -> Vec<String> {
         captured
-            .into_lines(&str::to_owned)
+            .into_lines(&Mask::default())
             .into_iter()
             .map(|line| line.text)
             .collect()
@@ -200,7 +231,7 @@ mod tests {
             (captured.bytes, captured.lines, captured.truncated_bytes()),
             (14, 2, 0)
         );
-        let lines = captured.into_lines(&str::to_owned);
+        let lines = captured.into_lines(&Mask::default());
         let seen: Vec<_> = lines
             .iter()
             .map(|line| (line.text.as_str(), line.at.as_second()))
@@ -215,14 +246,14 @@ mod tests {
             captured.push(format!("{number:03}\n").as_bytes(), second(number));
         }
         assert_eq!((captured.bytes, captured.truncated_bytes()), (4000, 3980));
-        assert_eq!(texts(captured), ["000", "001", "998", "999"]);
+        assert_eq!(texts(captured), ["000", "001", "00…", "…7", "998", "999"]);
     }
 
     #[test]
     fn one_chunk_larger_than_everything_is_cut_to_both_ends() {
         let mut captured = Captured::new(Stream::Stdout, 4);
         captured.push(b"ab\ncdefghij\nkl\n", second(1));
-        assert_eq!(texts(captured), ["ab", "kl"]);
+        assert_eq!(texts(captured), ["ab", "c…", "…", "kl"]);
     }
 
     #[test]
@@ -236,5 +267,59 @@ mod tests {
             [16_384, 3_616, 3]
         );
         assert_eq!(lines[2], "\u{fffd}");
+    }
+
+    fn secret() -> Mask {
+        Mask::new([("A_TOKEN", "SECRET-VALUE")], &[])
+    }
+
+    #[test]
+    fn a_flood_without_line_ends_keeps_both_ends_and_no_part_of_a_secret_at_the_tear() {
+        let mut captured = Captured::new(Stream::Stdout, 40);
+        captured.push(
+            format!("{}SECRET-VALUE{}", "a".repeat(34), "b".repeat(500)).as_bytes(),
+            second(1),
+        );
+        captured.push(
+            format!("SECRET-VALUE{}", "c".repeat(34)).as_bytes(),
+            second(2),
+        );
+        let texts: Vec<_> = captured
+            .into_lines(&secret())
+            .into_iter()
+            .map(|line| line.text)
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                format!("{}…", "a".repeat(29)),
+                format!("…{}", "c".repeat(29))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_given_out_in_pieces_is_never_cut_within_a_secret() {
+        for shift in 0..30 {
+            let mut cutter = LineCutter::new(secret());
+            let text = format!(
+                "{}SECRET-VALUE{}\n",
+                "x".repeat(MAX_LINE - shift),
+                "y".repeat(MAX_LINE)
+            );
+            let lines: Vec<_> = text
+                .as_bytes()
+                .chunks(7)
+                .flat_map(|chunk| cutter.take(chunk))
+                .collect();
+            let all = lines.concat();
+            assert!(
+                lines.len() > 1
+                    && all.contains("***")
+                    && !all.contains("SEC")
+                    && !all.contains("ALUE"),
+                "{shift}"
+            );
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Captured;
 use super::link::{Spawner, Ticket};
 use super::protocol::{End, Report, Start, Step};
-use crate::domain::{Clock, Escaped, Stream, Usage};
+use crate::domain::{Clock, Escaped, ResourceLimits, Stream, Usage};
 
 /// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -41,6 +41,8 @@ pub struct Command {
     pub set: Vec<(String, String)>,
     /// Its working directory.
     pub directory: PathBuf,
+    /// What it may use.
+    pub limits: ResourceLimits,
 }
 
 /// How long a process may take and how much of its output is kept.
@@ -375,6 +377,7 @@ fn request(command: &Command) -> Start {
         removed: command.removed.clone(),
         set: command.set.clone(),
         directory: command.directory.to_string_lossy().into_owned(),
+        limits: command.limits.clone(),
     }
 }
 
@@ -391,6 +394,7 @@ fn start_error(command: &Command, step: Step, errno: i32) -> StartError {
             "diretório {} inacessível: {system}",
             command.directory.display()
         ),
+        (Step::Limits, _) => format!("os limites não puderam ser aplicados: {system}"),
         (Step::Exec | Step::Fork | Step::Output, _) => system.to_string(),
     };
     StartError::Program {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use super::limits::RunGroups;
 use super::orphans::{self, Process};
 use super::protocol::End;
 use super::reaping;
@@ -25,6 +26,8 @@ pub(super) struct Leader {
     pub(super) is_ending: bool,
     /// Whether no other run was alive at any time of its life, so that every orphan is its own.
     pub(super) is_alone: bool,
+    /// The control groups that bound it.
+    pub(super) groups: RunGroups,
 }
 
 /// Processes that were found outside of what had ended, each once.
@@ -125,7 +128,10 @@ impl Clearing {
 
     /// The end of the whole run.
     pub(super) fn into_end(self) -> End {
+        let is_oom = self.run.groups.is_oom();
+        self.run.groups.remove();
         End {
+            is_oom,
             escaped: self.survivors.report(),
             left: self.left,
             ..self.end

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
+use super::limits::Bounds;
 use super::protocol::Start;
 use super::sys::Image;
 use crate::domain::contract::RUN_ID;
@@ -44,6 +45,7 @@ impl BaseEnvironment {
 pub(super) fn image(
     start: &Start,
     base: &BaseEnvironment,
+    bounds: &Bounds,
     [stdin, stdout, stderr]: [RawFd; 3],
 ) -> Option<Image> {
     let environment = base.of_child(start);
@@ -62,6 +64,13 @@ pub(super) fn image(
         stdin,
         stdout,
         stderr,
+        rlimits: bounds.rlimits.clone(),
+        entrances: bounds
+            .groups
+            .entrances
+            .iter()
+            .map(AsRawFd::as_raw_fd)
+            .collect(),
     })
 }
 
@@ -113,6 +122,7 @@ mod tests {
             removed: vec!["B".into()],
             set: vec![("A".into(), "3".into())],
             directory: ".".into(),
+            limits: crate::domain::ResourceLimits::default(),
         };
         let environment = base.of_child(&start);
         assert_eq!(environment.get(b"A".as_slice()), Some(&b"3".to_vec()));

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::limits::Enforcement;
 use super::protocol::{self, Report, Request, Start};
 use super::reaping::{end_all_children, exited_child};
 use super::spawner::SpawnerProcess;
@@ -33,8 +34,8 @@ pub struct SpawnerLink {
 
 /// Forks the spawner. Must be called before any thread exists.
 ///
-/// In the spawner itself this never returns: the process ends when its work is done.
-pub fn launch() -> io::Result<SpawnerLink> {
+/// `enforcement` says how runs are bounded. In the spawner itself this never returns: the process ends when its work is done.
+pub fn launch(enforcement: Enforcement) -> io::Result<SpawnerLink> {
     let (ours, theirs) = StdUnixStream::pair()?;
     // Should the spawner be killed, its children come to us.
     set_child_subreaper(true)?;
@@ -45,7 +46,7 @@ pub fn launch() -> io::Result<SpawnerLink> {
         }),
         ForkResult::Child => {
             drop(ours);
-            let served = SpawnerProcess::new(theirs).map(SpawnerProcess::serve);
+            let served = SpawnerProcess::new(theirs, enforcement).map(SpawnerProcess::serve);
             sys::exit_now(i32::from(served.is_err()))
         }
     }

@@ -12,8 +12,10 @@ mod capture;
 mod child;
 mod clearing;
 mod image;
+mod limits;
 mod link;
 mod orphans;
+mod output_file;
 mod protocol;
 mod reaping;
 mod spawner;
@@ -21,5 +23,7 @@ mod sys;
 
 pub use capture::{Captured, LineCutter};
 pub use child::{Child, Command, Ending, Finished, Limits, StartError, Stop};
+pub use limits::Enforcement;
 pub use link::{Spawner, SpawnerLink, launch};
+pub use output_file::OutputFile;
 pub use sys::set_process_name;

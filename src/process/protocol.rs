@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Escaped;
+use crate::domain::{Escaped, ResourceLimits};
 
 /// The largest frame: the kernel's own limit for arguments and environment is near 2 MiB.
 const MAX_FRAME: usize = 8 << 20;
@@ -39,6 +39,8 @@ pub(super) struct Start {
     pub(super) set: Vec<(String, String)>,
     /// The working directory.
     pub(super) directory: String,
+    /// What it may use.
+    pub(super) limits: ResourceLimits,
 }
 
 /// Spawner to orchestrator.
@@ -63,6 +65,8 @@ pub(super) enum Step {
     Directory,
     /// Connecting its output.
     Output,
+    /// Bounding what it may use.
+    Limits,
     /// Executing the program.
     Exec,
 }

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 
 use super::clearing::{Clearing, Leader, Survivors};
 use super::image::{BaseEnvironment, image};
+use super::limits::{Enforcement, RunGroups};
 use super::orphans::{self, Process, Scope};
 use super::protocol::{self, End, Report, Request, Start, Step};
 use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
@@ -29,6 +30,7 @@ pub(super) struct SpawnerProcess {
     null: OwnedFd,
     children_signal: SignalFd,
     environment: BaseEnvironment,
+    enforcement: Enforcement,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
     /// What was ended since the last report and could have been of several runs.
@@ -37,7 +39,7 @@ pub(super) struct SpawnerProcess {
 
 impl SpawnerProcess {
     /// Makes this process a session leader, subreaper, and deaf to everything but SIGKILL and its socket.
-    pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
+    pub(super) fn new(socket: UnixStream, enforcement: Enforcement) -> io::Result<Self> {
         SigSet::all().thread_block()?;
         nix::unistd::setsid()?;
         nix::sys::prctl::set_child_subreaper(true)?;
@@ -60,6 +62,7 @@ impl SpawnerProcess {
             null,
             children_signal,
             environment: BaseEnvironment::inherited(),
+            enforcement,
             running: HashMap::new(),
             clearing: Vec::new(),
             strays: Survivors::default(),
@@ -138,7 +141,7 @@ impl SpawnerProcess {
     fn start(&mut self, start: Start, streams: &[OwnedFd]) -> io::Result<()> {
         let started = monotonic();
         let report = match self.try_start(&start, streams) {
-            Ok(pid) => {
+            Ok((pid, groups)) => {
                 let is_alone = self.running.is_empty() && self.clearing.is_empty();
                 self.running
                     .values_mut()
@@ -152,6 +155,7 @@ impl SpawnerProcess {
                     started,
                     is_ending: false,
                     is_alone,
+                    groups,
                 };
                 self.running.insert(pid, leader);
                 Report::Started {
@@ -168,18 +172,31 @@ impl SpawnerProcess {
         protocol::write(&report, &mut self.socket)
     }
 
-    fn try_start(&self, start: &Start, streams: &[OwnedFd]) -> Result<Pid, (Step, i32)> {
+    fn try_start(
+        &self,
+        start: &Start,
+        streams: &[OwnedFd],
+    ) -> Result<(Pid, RunGroups), (Step, i32)> {
         let [stdout, stderr] = streams else {
             return Err((Step::Output, libc::EBADF));
         };
-        let descriptors = [
+        let errno = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
+        let bounds = self.enforcement.prepare(start.id, &start.limits);
+        let bounds = bounds.map_err(|error| (Step::Limits, errno(&error)))?;
+        let streams = [
             self.null.as_raw_fd(),
             stdout.as_raw_fd(),
             stderr.as_raw_fd(),
         ];
         let image =
-            image(start, &self.environment, descriptors).ok_or((Step::Exec, libc::EINVAL))?;
-        sys::start(&image)
+            image(start, &self.environment, &bounds, streams).ok_or((Step::Exec, libc::EINVAL))?;
+        match sys::start(&image) {
+            Ok(pid) => Ok((pid, bounds.groups)),
+            Err(failure) => {
+                bounds.groups.remove();
+                Err(failure)
+            }
+        }
     }
 
     /// Signals a run's group. The leader is not reaped yet while it is in `running`, so its id is still its own.
@@ -307,10 +324,14 @@ impl SpawnerProcess {
     }
 
     /// The orchestrator has gone: nothing that was started may be left.
-    fn end_everything(&self) {
+    fn end_everything(self) {
         for leader in self.running.keys() {
             signal::killpg(*leader, Signal::SIGKILL).ok();
         }
         end_all_children();
+        for clearing in self.clearing {
+            clearing.into_end();
+        }
+        self.enforcement.remove();
     }
 }

@@ -29,6 +29,10 @@ pub(super) struct Image {
     pub(super) stdin: RawFd,
     pub(super) stdout: RawFd,
     pub(super) stderr: RawFd,
+    /// Resource, soft and hard limit.
+    pub(super) rlimits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
+    /// Files of control groups that it enters by writing to them.
+    pub(super) entrances: Vec<RawFd>,
 }
 
 /// What parent and child share while the parent is suspended.
@@ -38,6 +42,8 @@ struct Shared<'a> {
     arguments: *const *const libc::c_char,
     environment: *const *const libc::c_char,
     streams: [RawFd; 3],
+    rlimits: &'a [(libc::__rlimit_resource_t, u64, u64)],
+    entrances: &'a [RawFd],
     failure: Option<(Step, i32)>,
 }
 
@@ -53,6 +59,8 @@ pub(super) fn start(image: &Image) -> Result<Pid, (Step, i32)> {
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         streams: [image.stdin, image.stdout, image.stderr],
+        rlimits: &image.rlimits,
+        entrances: &image.entrances,
         failure: None,
     };
     let mut stack = vec![0_u8; CHILD_STACK];
@@ -112,6 +120,20 @@ fn prepare_and_execute(shared: &Shared<'_>) -> (Step, i32) {
         for (target, source) in (0..).zip(shared.streams) {
             if libc::dup2(source, target) < 0 {
                 return (Step::Output, last_errno());
+            }
+        }
+        for entrance in shared.entrances {
+            if libc::write(*entrance, c"0".as_ptr().cast(), 1) < 0 {
+                return (Step::Limits, last_errno());
+            }
+        }
+        for (resource, soft, hard) in shared.rlimits {
+            let limit = libc::rlimit {
+                rlim_cur: *soft,
+                rlim_max: *hard,
+            };
+            if libc::setrlimit(*resource, &raw const limit) < 0 {
+                return (Step::Limits, last_errno());
             }
         }
         // Descriptors that we were started with are nobody's but ours; a kernel before 5.11 does not know this call.

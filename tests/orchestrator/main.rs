@@ -14,6 +14,7 @@
 mod command_line;
 mod documents;
 mod http;
+mod limits;
 mod metrics;
 mod single_run;
 mod supervision;

@@ -307,6 +307,16 @@ impl Running {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
+    /// Peak resident memory so far, bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
@@ -376,6 +386,7 @@ impl Running {
     }
 
     pub(crate) fn wait_within(mut self, limit: Duration) -> Finished {
+        let pid = self.pid();
         let status = wait_until("the end of the program", limit, || {
             self.child.try_wait().unwrap()
         });
@@ -386,6 +397,7 @@ impl Running {
             || (self.stdout.reader.is_finished() && self.stderr.reader.is_finished()).then_some(()),
         );
         Finished {
+            pid,
             status,
             stdout: self.stdout(),
             stderr: self.stderr(),
@@ -421,6 +433,7 @@ impl Drop for Running {
 /// A program that has ended, and everything it said.
 #[derive(Debug)]
 pub(crate) struct Finished {
+    pub(crate) pid: Pid,
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -487,6 +500,7 @@ impl Finished {
 impl std::fmt::Display for Finished {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
+            pid: _,
             status,
             stdout,
             stderr,

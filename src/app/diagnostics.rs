@@ -1,0 +1,46 @@
+//! What the program says of itself, and in which zone it reads the clock.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::cli::stderr_line;
+use crate::config::Environment;
+use crate::telemetry::traces::Traces;
+
+/// The zone in which people read times: that of `TZ`, else of `/etc/localtime`, which is read as it is, since finding
+/// its name would mean to look through all zones of the system.
+pub(super) fn local_zone(environment: &Environment) -> TimeZone {
+    if environment.get("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let file = std::fs::read("/etc/localtime").ok();
+    file.and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok())
+        .unwrap_or(TimeZone::UTC)
+}
+
+/// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
+/// depend on it.
+pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) {
+    let filter = environment
+        .get("RUST_LOG")
+        .and_then(|text| text.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(true)
+        .with_filter(filter);
+    let subscriber = tracing_subscriber::registry().with(lines);
+    let installed = match traces {
+        Some(traces) => subscriber.with(traces.layer()).try_init(),
+        None => subscriber.try_init(),
+    };
+    if let Err(error) = installed {
+        stderr_line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
+    }
+}
