@@ -17,8 +17,8 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orquestrador::domain::Clock;
-use orquestrador::process::{self, Child, Command, Limits, Spawner, Stop};
+use orquestrador::domain::{Clock, ResourceLimits};
+use orquestrador::process::{self, Child, Command, Enforcement, Limits, Spawner, Stop};
 
 const ROUNDS: usize = 300;
 
@@ -64,6 +64,7 @@ async fn through_spawner(spawner: &Spawner, clock: &Clock) {
         removed: Vec::new(),
         set: Vec::new(),
         directory: PathBuf::from("."),
+        limits: ResourceLimits::default(),
     };
     let limits = Limits {
         timeout: Duration::from_secs(10),
@@ -82,7 +83,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 fn main() {
-    let link = process::launch().expect("a spawner");
+    let link = process::launch(Enforcement::default()).expect("a spawner");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

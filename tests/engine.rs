@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use orquestrador::domain::{
     CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputSpec,
-    ProcessorName, ProcessorSpec, RunResult, RunStart,
+    ProcessorName, ProcessorSpec, ResourceLimits, RunResult, RunStart,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -130,7 +130,11 @@ fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
         secrets: Vec::new(),
         directory: PathBuf::from("."),
         accepts_dry_run: false,
-        output: OutputSpec { memory: 1024 },
+        limits: ResourceLimits::default(),
+        output: OutputSpec {
+            memory: 1024,
+            file: None,
+        },
     })
 }
 

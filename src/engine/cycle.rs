@@ -138,13 +138,9 @@ impl<R: Runner> Cycles<R> {
             }
         }
         runs.extend(waiting.collect::<Vec<_>>().await);
-        let position = |run: &Arc<Run>| {
-            self.plan
-                .processors
-                .iter()
-                .position(|spec| spec.name == run.start.spec.name)
-        };
-        runs.sort_by_key(position);
+        let names = self.plan.processors.iter().enumerate();
+        let position: HashMap<_, _> = names.map(|(index, spec)| (&spec.name, index)).collect();
+        runs.sort_by_key(|run| position.get(&run.start.spec.name));
         let worst =
             Outcome::worst(runs.iter().map(|run| run.result.outcome)).unwrap_or(Outcome::Success);
         (runs, worst)

@@ -39,7 +39,7 @@ impl Live {
             tracing::warn!(
                 "a saída não pode ser gravada em {}: {error}",
                 path.display()
-            )
+            );
         });
         Self {
             file: file.ok(),

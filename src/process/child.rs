@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -13,9 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::capture::Captured;
+use super::command::{Command, StartError, request, start_error};
 use super::link::{Spawner, Ticket};
-use super::protocol::{End, Report, Start, Step};
-use crate::domain::{Clock, Escaped, ResourceLimits, Stream, Usage};
+use super::protocol::{End, Report};
+use crate::domain::{Clock, Escaped, Stream, Usage};
 
 /// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -23,27 +23,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
-
-/// What is to be started.
-#[derive(Debug, Clone)]
-pub struct Command {
-    /// The mark of the run in the environment of its descendants.
-    pub run_id: String,
-    /// A path, or a name that is searched in PATH.
-    pub program: String,
-    /// Arguments with the shown name of the program in front.
-    pub arguments: Vec<String>,
-    /// Whether the child starts from an empty environment.
-    pub clear_environment: bool,
-    /// Inherited variables that it does not get.
-    pub removed: Vec<String>,
-    /// Variables that it gets.
-    pub set: Vec<(String, String)>,
-    /// Its working directory.
-    pub directory: PathBuf,
-    /// What it may use.
-    pub limits: ResourceLimits,
-}
 
 /// How long a process may take and how much of its output is kept.
 #[derive(Debug, Clone, Copy)]
@@ -103,22 +82,6 @@ pub struct Finished {
     pub stdout: Captured,
     /// Standard error.
     pub stderr: Captured,
-}
-
-/// Why a program could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The program, its directory or its pipes.
-    #[error("não foi possível iniciar {program:?}: {reason}")]
-    Program {
-        /// As configured.
-        program: String,
-        /// What was wrong, for people.
-        reason: String,
-    },
-    /// Our own side.
-    #[error("o processo que inicia os outros não responde: {0}")]
-    Spawner(#[from] io::Error),
 }
 
 /// A started process.
@@ -365,40 +328,4 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
 fn pipe() -> io::Result<(Receiver, OwnedFd)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     Ok((Receiver::from_owned_fd(read)?, write))
-}
-
-fn request(command: &Command) -> Start {
-    Start {
-        id: 0,
-        run_id: command.run_id.clone(),
-        program: command.program.clone(),
-        arguments: command.arguments.clone(),
-        clear_environment: command.clear_environment,
-        removed: command.removed.clone(),
-        set: command.set.clone(),
-        directory: command.directory.to_string_lossy().into_owned(),
-        limits: command.limits.clone(),
-    }
-}
-
-fn start_error(command: &Command, step: Step, errno: i32) -> StartError {
-    let system = io::Error::from_raw_os_error(errno);
-    let reason = match (step, errno) {
-        (Step::Exec, libc::ENOENT) => "programa não encontrado".to_owned(),
-        (Step::Exec, libc::EACCES) => "sem permissão para executar".to_owned(),
-        (Step::Exec, libc::ENOEXEC) => {
-            "não é um programa executável (falta a linha #! ou o formato é outro)".to_owned()
-        }
-        (Step::Exec, libc::EINVAL) => "o comando ou o ambiente contém um byte nulo".to_owned(),
-        (Step::Directory, _) => format!(
-            "diretório {} inacessível: {system}",
-            command.directory.display()
-        ),
-        (Step::Limits, _) => format!("os limites não puderam ser aplicados: {system}"),
-        (Step::Exec | Step::Fork | Step::Output, _) => system.to_string(),
-    };
-    StartError::Program {
-        program: command.program.clone(),
-        reason,
-    }
 }

@@ -68,14 +68,16 @@ impl Enforcement {
                 Some(folder) => {
                     bounds
                         .groups
-                        .enter(folder.join(&name), self.memory_file(), bytes)?
+                        .enter(&folder.join(&name), self.memory_file(), bytes)?;
                 }
                 None => bounds.rlimits.push((libc::RLIMIT_AS, bytes, bytes)),
             }
         }
         if let Some(count) = limits.processes {
             match &self.pids {
-                Some(folder) => bounds.groups.enter(folder.join(&name), "pids.max", count)?,
+                Some(folder) => bounds
+                    .groups
+                    .enter(&folder.join(&name), "pids.max", count)?,
                 None => bounds.rlimits.push((libc::RLIMIT_NPROC, count, count)),
             }
         }
@@ -126,14 +128,14 @@ pub(super) struct RunGroups {
 }
 
 impl RunGroups {
-    fn enter(&mut self, folder: PathBuf, file: &str, most: u64) -> io::Result<()> {
-        if !self.folders.contains(&folder) {
-            fs::create_dir(&folder)?;
+    fn enter(&mut self, folder: &Path, file: &str, most: u64) -> io::Result<()> {
+        if !self.folders.iter().any(|entered| entered == folder) {
+            fs::create_dir(folder)?;
             let entrance: File = OpenOptions::new()
                 .write(true)
                 .open(folder.join("cgroup.procs"))?;
             self.entrances.push(entrance.into());
-            self.folders.push(folder.clone());
+            self.folders.push(folder.to_path_buf());
         }
         fs::write(folder.join(file), most.to_string())
     }

@@ -132,7 +132,7 @@ impl Spawner {
             inner: Arc::clone(&inner),
         };
         lock(&inner.listeners).insert(start.id, sender);
-        let frame = protocol::frame(&Request::Start(start))?;
+        let frame = protocol::frame(&Request::Start(Box::new(start)))?;
         inner.send(&frame, &streams).await?;
         if inner.gone.is_cancelled() {
             return Err(io::Error::new(

@@ -11,6 +11,7 @@
 mod capture;
 mod child;
 mod clearing;
+mod command;
 mod image;
 mod limits;
 mod link;
@@ -22,7 +23,8 @@ mod spawner;
 mod sys;
 
 pub use capture::{Captured, LineCutter};
-pub use child::{Child, Command, Ending, Finished, Limits, StartError, Stop};
+pub use child::{Child, Ending, Finished, Limits, Stop};
+pub use command::{Command, StartError};
 pub use limits::Enforcement;
 pub use link::{Spawner, SpawnerLink, launch};
 pub use output_file::OutputFile;

@@ -15,7 +15,7 @@ const MAX_FRAME: usize = 8 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Start a program.
-    Start(Start),
+    Start(Box<Start>),
     /// Signal the group of a run.
     Signal { id: u64, signal: i32 },
 }

@@ -40,7 +40,7 @@ pub(super) fn end_all_children() {
         if !has_children() {
             return;
         }
-        for process in orphans::find(Scope::All)
+        for process in orphans::find(Scope::All, |_| false)
             .iter()
             .filter(|process| process.parent == own)
         {

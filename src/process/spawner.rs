@@ -31,6 +31,8 @@ pub(super) struct SpawnerProcess {
     children_signal: SignalFd,
     environment: BaseEnvironment,
     enforcement: Enforcement,
+    /// Signals that children must not ignore with us.
+    ignored: Vec<libc::c_int>,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
     /// What was ended since the last report and could have been of several runs.
@@ -63,6 +65,7 @@ impl SpawnerProcess {
             children_signal,
             environment: BaseEnvironment::inherited(),
             enforcement,
+            ignored: sys::ignored_signals(),
             running: HashMap::new(),
             clearing: Vec::new(),
             strays: Survivors::default(),
@@ -105,7 +108,7 @@ impl SpawnerProcess {
             return Ok(false);
         };
         match request {
-            Request::Start(start) => self.start(start, &streams)?,
+            Request::Start(start) => self.start(*start, &streams)?,
             Request::Signal { id, signal } => self.signal(id, signal),
         }
         Ok(true)
@@ -190,7 +193,7 @@ impl SpawnerProcess {
         ];
         let image =
             image(start, &self.environment, &bounds, streams).ok_or((Step::Exec, libc::EINVAL))?;
-        match sys::start(&image) {
+        match sys::start(&image, &self.ignored) {
             Ok(pid) => Ok((pid, bounds.groups)),
             Err(failure) => {
                 bounds.groups.remove();
@@ -314,12 +317,12 @@ impl SpawnerProcess {
         let scope = oldest
             .filter(|_| is_recent)
             .map_or(Scope::All, Scope::Above);
-        let mut found = orphans::find(scope);
+        let is_leader = |pid| self.running.contains_key(&pid);
+        let mut found = orphans::find(scope, is_leader);
         if self.running.is_empty() && !found.iter().any(|process| process.parent == Pid::this()) {
             // Somebody is there, and is older than the runs that are being cleared.
-            found = orphans::find(Scope::All);
+            found = orphans::find(Scope::All, is_leader);
         }
-        found.retain(|process| !self.running.contains_key(&process.pid));
         found
     }
 

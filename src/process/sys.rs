@@ -44,13 +44,15 @@ struct Shared<'a> {
     streams: [RawFd; 3],
     rlimits: &'a [(libc::__rlimit_resource_t, u64, u64)],
     entrances: &'a [RawFd],
+    ignored: &'a [libc::c_int],
     failure: Option<(Step, i32)>,
 }
 
 /// Starts `image` in a session and group of its own, and returns its pid once it has executed the program.
 ///
-/// All signals must be blocked in the caller, which must have one thread only.
-pub(super) fn start(image: &Image) -> Result<Pid, (Step, i32)> {
+/// `ignored` are the signals that the caller ignores ([`ignored_signals`]). All signals must be blocked in the caller,
+/// which must have one thread only.
+pub(super) fn start(image: &Image, ignored: &[libc::c_int]) -> Result<Pid, (Step, i32)> {
     let arguments = pointers(&image.arguments);
     let environment = pointers(&image.environment);
     let mut shared = Shared {
@@ -61,6 +63,7 @@ pub(super) fn start(image: &Image) -> Result<Pid, (Step, i32)> {
         streams: [image.stdin, image.stdout, image.stderr],
         rlimits: &image.rlimits,
         entrances: &image.entrances,
+        ignored,
         failure: None,
     };
     let mut stack = vec![0_u8; CHILD_STACK];
@@ -114,8 +117,9 @@ fn prepare_and_execute(shared: &Shared<'_>) -> (Step, i32) {
         libc::setsid();
         // The spawner's death kills its children even if it had no time to do so itself.
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+        // What is handled goes back to its default at the exec; what is ignored would stay so.
+        for signal in shared.ignored {
+            libc::signal(*signal, libc::SIG_DFL);
         }
         for (target, source) in (0..).zip(shared.streams) {
             if libc::dup2(source, target) < 0 {
@@ -183,6 +187,18 @@ pub(super) fn fork() -> nix::Result<ForkResult> {
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` only ends the calling process.
     unsafe { libc::_exit(code) }
+}
+
+/// The signals that this process ignores, by its own will or by that of who started it.
+pub(super) fn ignored_signals() -> Vec<libc::c_int> {
+    let is_ignored = |signal: &libc::c_int| {
+        // SAFETY: an all-zero `sigaction` is a valid value of that plain C struct.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: without a new action the call only writes the old one to a live local.
+        let known = unsafe { libc::sigaction(*signal, ptr::null(), &raw mut action) } == 0;
+        known && action.sa_sigaction == libc::SIG_IGN
+    };
+    (1..=libc::SIGRTMAX()).filter(is_ignored).collect()
 }
 
 /// Reaps `pid`, which has exited, and tells how it ended.
