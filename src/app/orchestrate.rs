@@ -17,7 +17,8 @@ use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{
-    Clock, Cycle, Escaped, Event, LogFormat, Mode, Observer, Observers, Outcome, Startup, contract,
+    Clock, Cycle, Escaped, Event, LogFormat, Mask, Mode, Observer, Observers, Outcome, Startup,
+    contract,
 };
 use crate::engine::status::StatusBoard;
 use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
@@ -115,9 +116,10 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = Arc::new(Metrics::new(&Registry::new(), &known(settings, &plan))?);
+    let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets)?);
     if listener.is_some() {
         metrics.expose_process()?;
+        metrics.expose_known(&known(&plan))?;
     }
     let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
@@ -231,7 +233,7 @@ fn plan(settings: &Settings) -> Plan {
     }
 }
 
-fn known<'a>(settings: &'a Settings, plan: &'a Plan) -> Known<'a> {
+fn known(plan: &Plan) -> Known<'_> {
     let slots = match plan.mode {
         Mode::Sequential => 1,
         Mode::Parallel => plan.parallelism,
@@ -240,7 +242,6 @@ fn known<'a>(settings: &'a Settings, plan: &'a Plan) -> Known<'a> {
         processors: &plan.processors,
         mode: plan.mode,
         slots,
-        buckets: &settings.buckets,
     }
 }
 
@@ -297,6 +298,7 @@ fn child_environment(loaded: &Loaded, environment: &Environment) -> ChildEnviron
         for_own.push(pair(contract::CONFIG, path));
     }
     ChildEnvironment {
+        secrets: Mask::new(environment.iter(), &[]),
         inherited: environment
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

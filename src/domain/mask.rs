@@ -35,8 +35,20 @@ impl Mask {
         let secrets = variables
             .into_iter()
             .filter(|(name, value)| value.len() >= SHORTEST && is_secret(name, marked));
-        let mut values: Vec<_> = secrets.flat_map(|(_, value)| spellings(value)).collect();
-        // A secret that holds another one is masked whole.
+        Self::sorted(secrets.flat_map(|(_, value)| spellings(value)).collect())
+    }
+
+    /// The secrets of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        if other.0.is_empty() {
+            return self.clone();
+        }
+        Self::sorted(self.0.iter().chain(other.0.iter()).cloned().collect())
+    }
+
+    /// A secret that holds another one is masked whole, so the longest come first.
+    fn sorted(mut values: Vec<String>) -> Self {
         values.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         values.dedup();
         Self(values.into())

@@ -117,6 +117,8 @@ impl<R: Runner> Cycles<R> {
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
+        // The processor whose failure stops the rest, if failures do that here.
+        let mut halted_by: Option<ProcessorName> = None;
         for spec in in_order(&self.plan.processors) {
             let (sender, receiver) = watch::channel(None);
             ends.insert(spec.name.clone(), receiver);
@@ -124,17 +126,21 @@ impl<R: Runner> Cycles<R> {
             let depends_on = wanted
                 .filter_map(|name| Some((name.clone(), ends.get(name)?.clone())))
                 .collect();
-            let halted_by = self.first_failure(&runs);
             let planned = Planned {
                 cycle: Arc::clone(start),
                 spec,
                 depends_on,
-                halted_by,
+                halted_by: halted_by.clone(),
                 ended: sender,
             };
             waiting.push(Arc::clone(&self).run_one(planned));
             if self.plan.mode == Mode::Sequential {
-                runs.extend(waiting.next().await);
+                let ended = waiting.next().await;
+                let stops =
+                    |run: &&Arc<Run>| self.plan.stop_at_failure && run.result.outcome.is_bad();
+                halted_by = halted_by
+                    .or_else(|| Some(ended.as_ref().filter(stops)?.start.spec.name.clone()));
+                runs.extend(ended);
             }
         }
         runs.extend(waiting.collect::<Vec<_>>().await);
@@ -144,15 +150,6 @@ impl<R: Runner> Cycles<R> {
         let worst =
             Outcome::worst(runs.iter().map(|run| run.result.outcome)).unwrap_or(Outcome::Success);
         (runs, worst)
-    }
-
-    /// The processor whose failure stops the rest, if failures do that here.
-    fn first_failure(&self, runs: &[Arc<Run>]) -> Option<ProcessorName> {
-        let failed = runs
-            .iter()
-            .filter(|_| self.plan.stop_at_failure)
-            .find(|run| run.result.outcome.is_bad());
-        failed.map(|run| run.start.spec.name.clone())
     }
 }
 

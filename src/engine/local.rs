@@ -19,6 +19,8 @@ use crate::process::{
 pub struct ChildEnvironment {
     /// What we were started with.
     pub inherited: Vec<(String, String)>,
+    /// The secrets in it whose names say so.
+    pub secrets: Mask,
     /// What only the orchestrator's own processors get: absolute configuration and data paths.
     pub for_own: Vec<(String, String)>,
     /// Whether the run may write nothing.
@@ -157,12 +159,16 @@ impl LocalRunner {
         set
     }
 
+    /// The secrets of a run: those that we inherited, those that its processor marks, and those that only it is given.
     fn mask(&self, spec: &ProcessorSpec, command: &Command) -> Mask {
-        let inherited = self.environment.inherited.iter().chain(&command.set);
-        Mask::new(
-            inherited.map(|(name, value)| (name.as_str(), value.as_str())),
-            &spec.secrets,
-        )
+        let inherited = self.environment.inherited.iter();
+        let marked = inherited.filter(|(name, _)| spec.secrets.contains(name));
+        let given = marked
+            .chain(&command.set)
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        self.environment
+            .secrets
+            .and(&Mask::new(given, &spec.secrets))
     }
 }
 

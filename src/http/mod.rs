@@ -216,9 +216,9 @@ mod tests {
             processors: &processors,
             mode: Mode::Sequential,
             slots: 1,
-            buckets: &[1.0],
         };
-        let metrics = Arc::new(Metrics::new(&Registry::new(), &known).expect("registered"));
+        let metrics = Arc::new(Metrics::new(&Registry::new(), &[1.0]).expect("registered"));
+        metrics.expose_known(&known).expect("exposed");
         let plan = Plan {
             mode: Mode::Sequential,
             interval: Duration::from_mins(1),

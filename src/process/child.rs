@@ -21,8 +21,8 @@ use crate::domain::{Clock, Escaped, Stream, Usage};
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the spawner may take to report an end after SIGKILL: a process may hang in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes read at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read at once: little at first, since most programs say little, more when a read fills it.
+const CHUNK: std::ops::RangeInclusive<usize> = 2048..=64 * 1024;
 
 /// How long a process may take and how much of its output is kept.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +199,7 @@ impl Output {
             stderr: Captured::new(Stream::Stderr, limit),
             stdout_open: true,
             stderr_open: true,
-            buffer: Vec::new(),
+            buffer: vec![0; *CHUNK.start()],
         }
     }
 
@@ -211,7 +211,6 @@ impl Output {
         clock: &Clock,
         on_output: &mut impl FnMut(Stream, &[u8]),
     ) -> bool {
-        self.buffer.resize(CHUNK, 0);
         match pipe.try_read(&mut self.buffer) {
             Ok(0) => false,
             Ok(count) => {
@@ -222,6 +221,9 @@ impl Output {
                 };
                 captured.push(chunk, clock.now());
                 on_output(stream, chunk);
+                if count == self.buffer.len() && count < *CHUNK.end() {
+                    self.buffer.resize(*CHUNK.end(), 0);
+                }
                 true
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,

@@ -20,7 +20,7 @@ use super::limits::{Enforcement, RunGroups};
 use super::orphans::{self, Process, Scope};
 use super::protocol::{self, End, Report, Request, Start, Step};
 use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
-use super::sys;
+use super::sys::{self, ChildStack};
 
 /// Within this time of its leader's start, a run's processes have pids above the leader's.
 const RECENT: Duration = Duration::from_secs(2);
@@ -33,6 +33,7 @@ pub(super) struct SpawnerProcess {
     enforcement: Enforcement,
     /// Signals that children must not ignore with us.
     ignored: Vec<libc::c_int>,
+    stack: ChildStack,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
     /// What was ended since the last report and could have been of several runs.
@@ -66,6 +67,7 @@ impl SpawnerProcess {
             environment: BaseEnvironment::inherited(),
             enforcement,
             ignored: sys::ignored_signals(),
+            stack: ChildStack::new(),
             running: HashMap::new(),
             clearing: Vec::new(),
             strays: Survivors::default(),
@@ -176,7 +178,7 @@ impl SpawnerProcess {
     }
 
     fn try_start(
-        &self,
+        &mut self,
         start: &Start,
         streams: &[OwnedFd],
     ) -> Result<(Pid, RunGroups), (Step, i32)> {
@@ -193,7 +195,7 @@ impl SpawnerProcess {
         ];
         let image =
             image(start, &self.environment, &bounds, streams).ok_or((Step::Exec, libc::EINVAL))?;
-        match sys::start(&image, &self.ignored) {
+        match sys::start(&image, &self.ignored, &mut self.stack) {
             Ok(pid) => Ok((pid, bounds.groups)),
             Err(failure) => {
                 bounds.groups.remove();

@@ -19,6 +19,15 @@ use super::protocol::{End, Step};
 /// Stack of a child between clone and exec; it only makes system calls.
 const CHILD_STACK: usize = 64 * 1024;
 
+/// Where a child runs between clone and exec. One serves all, as their maker waits for each.
+pub(super) struct ChildStack(Vec<u8>);
+
+impl ChildStack {
+    pub(super) fn new() -> Self {
+        Self(vec![0; CHILD_STACK])
+    }
+}
+
 /// Everything that a child needs, prepared before it exists, so that it allocates nothing.
 pub(super) struct Image {
     /// Paths to try in order, as `execvpe` would.
@@ -52,7 +61,11 @@ struct Shared<'a> {
 ///
 /// `ignored` are the signals that the caller ignores ([`ignored_signals`]). All signals must be blocked in the caller,
 /// which must have one thread only.
-pub(super) fn start(image: &Image, ignored: &[libc::c_int]) -> Result<Pid, (Step, i32)> {
+pub(super) fn start(
+    image: &Image,
+    ignored: &[libc::c_int],
+    stack: &mut ChildStack,
+) -> Result<Pid, (Step, i32)> {
     let arguments = pointers(&image.arguments);
     let environment = pointers(&image.environment);
     let mut shared = Shared {
@@ -66,13 +79,12 @@ pub(super) fn start(image: &Image, ignored: &[libc::c_int]) -> Result<Pid, (Step
         ignored,
         failure: None,
     };
-    let mut stack = vec![0_u8; CHILD_STACK];
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: CLONE_VFORK suspends this only thread until the child has executed or exited, so `shared` and `stack`
     // outlive the child's use of them and nobody writes them meanwhile. The stack grows down from an aligned top.
     // All signals are blocked, so no handler runs in the child on shared memory.
     let pid = unsafe {
-        let top = stack.as_mut_ptr().add(CHILD_STACK);
+        let top = stack.0.as_mut_ptr().add(CHILD_STACK);
         let top = top.sub(top as usize % 16);
         libc::clone(
             child_main,

@@ -39,31 +39,35 @@ pub struct Known<'a> {
     pub mode: Mode,
     /// Runs side by side.
     pub slots: usize,
-    /// Bounds of the duration histograms, seconds.
-    pub buckets: &'a [f64],
 }
 
 impl Metrics {
-    /// All families, with every series that the configuration makes known at 0.
+    /// All families, with series from their first event on.
     ///
     /// # Errors
     ///
     /// A family that cannot be registered, which is a fault of this program.
-    pub fn new(registry: &Registry, known: &Known<'_>) -> prometheus::Result<Self> {
+    pub fn new(registry: &Registry, buckets: &[f64]) -> prometheus::Result<Self> {
         let maker = Maker(registry);
         let metrics = Self {
             tick: maker.gauge(&names::TICK)?,
-            cycles: CycleMetrics::new(&maker, known.buckets)?,
-            runs: RunMetrics::new(&maker, known.buckets)?,
+            cycles: CycleMetrics::new(&maker, buckets)?,
+            runs: RunMetrics::new(&maker, buckets)?,
             processors: ProcessorMetrics::new(&maker)?,
             http_requests: maker.counters(&names::HTTP_REQUESTS, &["handler", "code"])?,
             registry: registry.clone(),
         };
-        metrics.expose_known(&maker, known)?;
         Ok(metrics)
     }
 
-    fn expose_known(&self, maker: &Maker<'_>, known: &Known<'_>) -> prometheus::Result<()> {
+    /// Shows at 0 every series that the configuration makes known, and what is constant. Only a scrape has a use for
+    /// it, so a run that nobody can scrape is spared it.
+    ///
+    /// # Errors
+    ///
+    /// It was done already.
+    pub fn expose_known(&self, known: &Known<'_>) -> prometheus::Result<()> {
+        let maker = Maker(&self.registry);
         let build = [
             env!("CARGO_PKG_VERSION"),
             env!("ORQUESTRADOR_REVISION"),
@@ -166,9 +170,10 @@ mod tests {
             processors: &processors,
             mode: Mode::Sequential,
             slots: 1,
-            buckets: &[1.0, 2.0, 120.0],
         };
-        Metrics::new(&Registry::new(), &known).expect("registered")
+        let metrics = Metrics::new(&Registry::new(), &[1.0, 2.0, 120.0]).expect("registered");
+        metrics.expose_known(&known).expect("exposed");
+        metrics
     }
 
     fn text(metrics: &Metrics) -> String {
