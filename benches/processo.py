@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Times a whole single run of two /bin/true beside a bare loop of two spawns, and reads the memory of the idle daemon.
+"""Whole processes beside the least that the same work can cost: single runs of 2 and of 1,000 /bin/true beside bare
+posix_spawn loops, a child that writes 1 GiB beside `child | wc -c`; and the memory of the idle daemon.
 
 Usage: benches/processo.py BINARY [ROUNDS]. The rounds alternate, so that a drifting machine weighs on both alike.
 """
@@ -29,10 +30,17 @@ def milliseconds(call):
     return (time.perf_counter() - begin) * 1000
 
 
-def bare_loop():
-    for _ in range(2):
-        pid = os.posix_spawn("/bin/true", ["true"], PLAIN)
-        os.waitpid(pid, 0)
+def bare_loop(count, slots=1):
+    """`count` spawns, at most `slots` of them alive at a time."""
+    alive = 0
+    for _ in range(count):
+        if alive == slots:
+            os.wait()
+            alive -= 1
+        os.posix_spawn("/bin/true", ["true"], PLAIN)
+        alive += 1
+    for _ in range(alive):
+        os.wait()
 
 
 def memory(pid):
@@ -67,9 +75,38 @@ def single_runs(binary, rounds, folder):
     runs, loops = [], []
     for _ in range(rounds):
         runs.append(milliseconds(run))
-        loops.append(milliseconds(bare_loop))
+        loops.append(milliseconds(lambda: bare_loop(2)))
     show("orquestrador --single-run, two /bin/true", runs)
     show("bare posix_spawn loop, two /bin/true", loops)
+
+
+def many_runs(binary, folder, mode, slots, rounds=7):
+    with open(f"{folder}/mil.toml", "w") as file:
+        file.write(f"max_processadores = 1000\nparalelismo = {max(slots, 2)}\n")
+        file.writelines(f'[[processador]]\nnome = "p{n}"\ncomando = ["/bin/true"]\n' for n in range(1000))
+    command = [binary, "--config", f"{folder}/mil.toml", "--dados", f"{folder}/mil", "--single-run", "--modo", mode]
+    runs, loops = [], []
+    for _ in range(rounds):
+        runs.append(milliseconds(lambda: subprocess.run(command, env=PLAIN, check=True, stdout=subprocess.DEVNULL)))
+        loops.append(milliseconds(lambda: bare_loop(1000, slots)))
+    show(f"1,000 /bin/true, {mode}, {slots} at a time", runs)
+    show(f"bare posix_spawn loop, {slots} at a time", loops)
+    print(f"{'':<46} ratio of medians {statistics.median(runs) / statistics.median(loops):.2f}")
+
+
+def gigabyte(binary, folder, rounds=5):
+    child = ["head", "-c", str(2**30), "/dev/zero"]
+    with open(f"{folder}/gib.toml", "w") as file:
+        file.write(f"[[processador]]\nnome = 'gib'\ncomando = {child}\n")
+    command = [binary, "--config", f"{folder}/gib.toml", "--dados", f"{folder}/gib", "--single-run"]
+    pipe = " ".join(child) + " | wc -c"
+    runs, pipes = [], []
+    for _ in range(rounds):
+        runs.append(milliseconds(lambda: subprocess.run(command, env=PLAIN, check=True, stdout=subprocess.DEVNULL)))
+        pipes.append(milliseconds(lambda: subprocess.run(pipe, shell=True, check=True, stdout=subprocess.DEVNULL)))
+    show("a child that writes 1 GiB", runs)
+    show("the same child | wc -c", pipes)
+    print(f"{'':<46} ratio of medians {statistics.median(runs) / statistics.median(pipes):.2f}")
 
 
 def idle_daemon(binary, folder):
@@ -98,6 +135,9 @@ def main():
             file.write(CONFIG)
         print(f"{os.cpu_count()} cores, {rounds} rounds, binary of {os.path.getsize(binary) / 2**20:.1f} MiB")
         single_runs(binary, rounds, folder)
+        many_runs(binary, folder, "sequencial", 1)
+        many_runs(binary, folder, "paralelo", 16)
+        gigabyte(binary, folder)
         idle_daemon(binary, folder)
 
 

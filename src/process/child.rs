@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 use tokio::net::unix::pipe::Receiver;
@@ -329,5 +329,7 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
 /// A pipe of which we read one end and the child gets the other.
 fn pipe() -> io::Result<(Receiver, OwnedFd)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-    Ok((Receiver::from_owned_fd(read)?, write))
+    // Our end alone: a child does not expect its output to be refused.
+    fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((Receiver::from_owned_fd_unchecked(read)?, write))
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{ForkResult, Pid};
-use tokio::io::{AsyncReadExt, Interest};
+use tokio::io::{AsyncReadExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -207,11 +207,12 @@ async fn reap_adopted(mut ended: Signal, spawner: Pid) {
 
 /// Hands every report to who waits for it, until the spawner ends. Then every listener sees the end of its reports.
 async fn listen(
-    mut reader: OwnedReadHalf,
+    reader: OwnedReadHalf,
     listeners: Arc<Listeners>,
     strays: mpsc::UnboundedSender<Escaped>,
     gone: CancellationToken,
 ) {
+    let mut reader = BufReader::new(reader);
     while let Ok(report) = read_report(&mut reader).await {
         let id = match &report {
             Report::Started { id, .. } | Report::Failed { id, .. } | Report::Ended { id, .. } => {
@@ -232,7 +233,7 @@ async fn listen(
     lock(&listeners).clear();
 }
 
-async fn read_report(reader: &mut OwnedReadHalf) -> io::Result<Report> {
+async fn read_report(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Report> {
     let mut header = [0; 4];
     reader.read_exact(&mut header).await?;
     let mut body = vec![0; protocol::body_length(header)?];

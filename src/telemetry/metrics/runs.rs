@@ -135,21 +135,26 @@ impl RunMetrics {
             (Stream::Stderr, result.stderr),
         ] {
             let labels = [name, stream.label()];
-            self.output_bytes
-                .with_label_values(&labels)
-                .inc_by(totals.bytes);
-            self.output_lines
-                .with_label_values(&labels)
-                .inc_by(totals.lines);
-            self.output_truncated
-                .with_label_values(&labels)
-                .inc_by(u64::from(totals.truncated_bytes > 0));
+            add(&self.output_bytes, &labels, totals.bytes);
+            add(&self.output_lines, &labels, totals.lines);
+            add(
+                &self.output_truncated,
+                &labels,
+                u64::from(totals.truncated_bytes > 0),
+            );
         }
-        self.escaped
-            .with_label_values(&[name])
-            .inc_by(u64::from(result.escaped.count));
-        self.kill_escalations
-            .with_label_values(&[name])
-            .inc_by(u64::from(result.kill_escalated));
+        add(&self.escaped, &[name], u64::from(result.escaped.count));
+        add(
+            &self.kill_escalations,
+            &[name],
+            u64::from(result.kill_escalated),
+        );
+    }
+}
+
+/// Looking a series up costs more than the rest of the count, so it is not done for nothing.
+fn add(counter: &IntCounterVec, labels: &[&str], count: u64) {
+    if count > 0 {
+        counter.with_label_values(labels).inc_by(count);
     }
 }
