@@ -1,7 +1,8 @@
 //! Takes secrets out of texts before anybody sees them. Refuses to know where a text comes from.
 
-use std::borrow::Cow;
 use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Parts of a variable's name that say that its value is a secret.
 const TELLING: [&str; 9] = [
@@ -24,7 +25,12 @@ const SHORTEST_LINE: usize = 8;
 
 /// The secrets of one run's environment, in every spelling that programs print.
 #[derive(Debug, Clone, Default)]
-pub struct Mask(Arc<[String]>);
+pub struct Mask {
+    /// Longest first.
+    secrets: Arc<[String]>,
+    /// Finds them all in one pass; none when there are none.
+    finder: Option<AhoCorasick>,
+}
 
 impl Mask {
     /// Takes the values of those `variables` whose names say secret or stand in `marked`.
@@ -35,41 +41,52 @@ impl Mask {
         let secrets = variables
             .into_iter()
             .filter(|(name, value)| value.len() >= SHORTEST && is_secret(name, marked));
-        Self::sorted(secrets.flat_map(|(_, value)| spellings(value)).collect())
+        Self::of(secrets.flat_map(|(_, value)| spellings(value)).collect())
     }
 
     /// The secrets of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        if other.0.is_empty() {
+        if other.secrets.is_empty() {
             return self.clone();
         }
-        Self::sorted(self.0.iter().chain(other.0.iter()).cloned().collect())
+        Self::of(
+            self.secrets
+                .iter()
+                .chain(other.secrets.iter())
+                .cloned()
+                .collect(),
+        )
     }
 
-    /// A secret that holds another one is masked whole, so the longest come first.
-    fn sorted(mut values: Vec<String>) -> Self {
-        values.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        values.dedup();
-        Self(values.into())
+    /// Where secrets begin at one place, the longest is masked, so that nothing of it is left.
+    fn of(mut secrets: Vec<String>) -> Self {
+        secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        secrets.dedup();
+        let builder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&secrets);
+        // Building fails only beyond 2^31 bytes of secrets; `apply` hides everything then.
+        Self {
+            finder: builder.ok().filter(|_| !secrets.is_empty()),
+            secrets: secrets.into(),
+        }
     }
 
     /// `text` without secrets.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
-        let mut masked = Cow::Borrowed(text);
-        for secret in self.0.iter() {
-            if masked.contains(secret.as_str()) {
-                masked = Cow::Owned(masked.replace(secret.as_str(), MASK));
-            }
+        match &self.finder {
+            Some(finder) => finder.replace_all(text, &vec![MASK; self.secrets.len()]),
+            None if self.secrets.is_empty() => text.to_owned(),
+            None => MASK.to_owned(),
         }
-        masked.into_owned()
     }
 
     /// Length of the longest secret, bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.0.first().map_or(0, String::len)
+        self.secrets.first().map_or(0, String::len)
     }
 
     /// The last place at or before `wanted` where `bytes` can be cut without tearing a secret, if all that begin
@@ -79,7 +96,7 @@ impl Mask {
         let mut cut = wanted;
         loop {
             let torn = self
-                .0
+                .secrets
                 .iter()
                 .filter_map(|secret| torn_at(bytes, secret.as_bytes(), cut))
                 .min();
@@ -110,22 +127,26 @@ pub fn is_secret(name: &str, marked: &[String]) -> bool {
 
 /// A secret as it stands, its lines, and as it stands in JSON (RFC 8259) and in a URL (RFC 3986).
 fn spellings(secret: &str) -> Vec<String> {
+    let has_lines = secret.lines().nth(1).is_some();
     let lines = secret
         .lines()
-        .filter(|line| secret.lines().nth(1).is_some() && line.trim().len() >= SHORTEST_LINE);
+        .filter(|line| has_lines && line.trim().len() >= SHORTEST_LINE);
     let mut all: Vec<_> = lines
         .flat_map(|line| [line.to_owned(), line.trim().to_owned()])
         .collect();
     all.push(secret.to_owned());
     all.push(secret.trim().to_owned());
-    let plain = all.clone();
-    all.extend(plain.iter().flat_map(|text| {
-        [
-            in_json(text),
-            in_url(text),
-            in_url(text).replace("%20", "+"),
-        ]
-    }));
+    for text in all.clone() {
+        let (whole, path) = (in_url(&text, b"-._~"), in_url(&text, b"-._~/"));
+        all.extend([
+            in_json(&text),
+            in_ascii_json(&text),
+            whole.replace("%20", "+"),
+            path.replace("%20", "+"),
+            whole,
+            path,
+        ]);
+    }
     all.retain(|text| text.len() >= SHORTEST);
     all
 }
@@ -139,8 +160,28 @@ fn in_json(text: &str) -> String {
         .to_owned()
 }
 
-fn in_url(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+/// JSON as many writers spell it, with everything beyond ASCII as `\\uXXXX`.
+fn in_ascii_json(text: &str) -> String {
+    let mut units = [0; 2];
+    let mut spelled = String::new();
+    for character in in_json(text).chars() {
+        if character.is_ascii() {
+            spelled.push(character);
+        } else {
+            spelled.extend(
+                character
+                    .encode_utf16(&mut units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            );
+        }
+    }
+    spelled
+}
+
+/// Letters, digits and `plain` as they are, every other byte as `%XX`.
+fn in_url(text: &str, plain: &[u8]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.contains(&byte);
     let spell = |byte: u8| {
         if is_plain(byte) {
             char::from(byte).to_string()

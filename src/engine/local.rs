@@ -45,9 +45,10 @@ impl Runner for LocalRunner {
     async fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
         let command = self.command(start);
         let mask = self.mask(&start.spec, &command);
+        tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
         let child = match Child::start(&self.spawner, &command).await {
             Ok(child) => child,
-            Err(error) => return not_started(&error),
+            Err(error) => return not_started(error, &mask),
         };
         tracing::Span::current().record("process.pid", i64::from(child.pid));
         let limits = Limits {
@@ -180,12 +181,16 @@ fn resolved(program: String) -> String {
     std::path::absolute(&program).map_or(program, |path| path.to_string_lossy().into_owned())
 }
 
-fn not_started(error: &StartError) -> RunResult {
-    let reason = match error {
-        StartError::Program { .. } => ErrorReason::Spawn,
-        StartError::Spawner(_) => ErrorReason::Io,
+fn not_started(error: StartError, mask: &Mask) -> RunResult {
+    let (reason, error) = match error {
+        // Masked before it is quoted, which spells some characters in another way.
+        StartError::Program { program, reason } => {
+            let (program, reason) = (mask.apply(&program), mask.apply(&reason));
+            (ErrorReason::Spawn, StartError::Program { program, reason })
+        }
+        StartError::Spawner(error) => (ErrorReason::Io, StartError::Spawner(error)),
     };
-    RunResult::without_process(Outcome::Error(reason), Some(error.to_string()))
+    RunResult::without_process(Outcome::Error(reason), Some(mask.apply(&error.to_string())))
 }
 
 fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {

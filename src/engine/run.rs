@@ -132,7 +132,7 @@ fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
         cicd.pipeline.task.name = spec.name.as_str(),
         cicd.pipeline.task.run.id = id.as_str(),
         cicd.pipeline.task.run.result = Empty,
-        process.executable.name = spec.command.first().map_or("", String::as_str),
+        process.executable.name = Empty,
         process.pid = Empty,
         process.exit.code = Empty,
         error.type = Empty,

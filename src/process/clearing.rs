@@ -14,6 +14,8 @@ use crate::domain::Escaped;
 
 /// How long the survivors of a run are hunted before it is reported all the same: a process may hang in the kernel.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Looks in a row that must find nobody: one that is made while a chain of forks goes on can miss its only link.
+const QUIET_LOOKS: u32 = 2;
 /// Survivors that are reported by name; the others are only counted.
 const MOST_NAMED: usize = 20;
 
@@ -70,6 +72,8 @@ pub(super) struct Clearing {
     survivors: Survivors,
     /// Survivors at the last look.
     left: u32,
+    /// Looks in a row that found nobody.
+    quiet_looks: u32,
 }
 
 impl Clearing {
@@ -82,6 +86,7 @@ impl Clearing {
             end,
             survivors: Survivors::default(),
             left: 0,
+            quiet_looks: 0,
         }
     }
 
@@ -92,9 +97,12 @@ impl Clearing {
             return true;
         }
         let is_adopted = process.parent == Pid::this();
-        is_adopted
-            && (self.run.is_alone
-                || orphans::run_id(process.pid).as_deref() == Some(self.run.run_id.as_bytes()))
+        if is_adopted && self.run.is_alone {
+            return true;
+        }
+        // One that is not adopted yet has a parent that is about to end; it is younger than its leader.
+        let may_be = is_adopted || process.pid > self.leader;
+        may_be && orphans::run_id(process.pid).as_deref() == Some(self.run.run_id.as_bytes())
     }
 
     /// Kills what belongs to this run; true while there was something to kill.
@@ -112,6 +120,17 @@ impl Clearing {
             }
         }
         self.left > 0
+    }
+
+    /// Notes the result of a look: whether somebody was there of whom it is not sure that he is not of this run. True
+    /// when nobody was there often enough.
+    pub(super) fn is_quiet(&mut self, is_somebody_there: bool) -> bool {
+        self.quiet_looks = if is_somebody_there {
+            0
+        } else {
+            self.quiet_looks + 1
+        };
+        self.quiet_looks >= QUIET_LOOKS
     }
 
     /// Counts a survivor, unless it is of a group that was told to end: that one is only slower than its leader.

@@ -254,16 +254,34 @@ impl SpawnerProcess {
 
     /// Ends what is left of the runs that are being cleared, and reports those of which nothing is left.
     fn sweep(&mut self) -> io::Result<()> {
+        self.look()?;
+        // Most runs leave nobody, and the second look says so at once.
+        self.reap_all()?;
+        self.look()
+    }
+
+    fn look(&mut self) -> io::Result<()> {
         if self.clearing.is_empty() {
             return Ok(());
         }
-        let found = self.find_orphans();
-        let has_strays = self.end_strays(&found);
+        let is_certain = self.running.is_empty() && !has_children();
+        let found = if is_certain {
+            Vec::new()
+        } else {
+            self.find_orphans()
+        };
+        let own = Pid::this();
+        // A zombie has lost its environment, so nobody can tell whose it was, nor what it has left behind.
+        let has_zombies = found
+            .iter()
+            .any(|process| process.is_zombie && process.parent == own);
+        let has_strays = self.end_strays(&found) || has_zombies;
         let now = monotonic();
         let mut index = 0;
         while let Some(clearing) = self.clearing.get_mut(index) {
-            let is_alive = clearing.kill_survivors(&found);
-            if (is_alive || has_strays) && !clearing.is_hopeless(now) {
+            let is_alive = clearing.kill_survivors(&found) || has_strays;
+            let is_over = is_certain || clearing.is_quiet(is_alive) || clearing.is_hopeless(now);
+            if !is_over {
                 index += 1;
                 continue;
             }
@@ -282,7 +300,9 @@ impl SpawnerProcess {
     fn end_strays(&mut self, found: &[Process]) -> bool {
         let own = Pid::this();
         let is_stray = |process: &&Process| {
-            process.parent == own && !self.clearing.iter().any(|run| run.owns(process))
+            !process.is_zombie
+                && process.parent == own
+                && !self.clearing.iter().any(|run| run.owns(process))
         };
         let strays: Vec<_> = found
             .iter()
@@ -307,9 +327,6 @@ impl SpawnerProcess {
 
     /// Processes that may belong to a run that is being cleared.
     fn find_orphans(&self) -> Vec<Process> {
-        if self.running.is_empty() && !has_children() {
-            return Vec::new();
-        }
         let now = monotonic();
         let is_recent = self
             .clearing

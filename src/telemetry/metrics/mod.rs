@@ -82,6 +82,7 @@ impl Metrics {
         let info = maker.int_gauges(&names::PROCESSOR_INFO, &["processor", "schedule_kind"])?;
         let timeout = maker.gauges(&names::TIMEOUT, &["processor"])?;
         self.cycles.expose(known.mode);
+        self.runs.expose_common();
         for spec in known.processors {
             let name = spec.name.as_str();
             info.with_label_values(&[name, "cycle"]).set(1);

@@ -115,6 +115,11 @@ impl RunMetrics {
         self.used(name, run);
     }
 
+    /// The series that belong to no processor.
+    pub(super) fn expose_common(&self) {
+        self.escaped.with_label_values(&[RESERVED]);
+    }
+
     /// Processes whose run nobody can tell.
     pub(super) fn ended_strays(&self, escaped: &Escaped) {
         self.escaped
