@@ -68,7 +68,10 @@ bench: build ## Mede um ciclo único, a memória do serviço parado e o custo de
 	benches/processo.py $(BINARIO)
 	cargo bench --locked --bench spawn
 
-up down logs: ## Pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
+up: ## Inicia a pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
+down: ## Para a pilha (ainda não disponível)
+logs: ## Mostra os logs da pilha (ainda não disponível)
+up down logs:
 	@echo "make $@: a pilha do docker compose ainda não está disponível nesta versão" >&2; exit 1
 
 docker-up: up ## O mesmo que up

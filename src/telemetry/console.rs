@@ -246,24 +246,9 @@ impl Observer for Console {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::domain::samples;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::sink::Sink;
 
     fn lines(verbose: bool, single_run: bool, events: &[Event]) -> String {
         let sink = Sink::default();
@@ -271,7 +256,7 @@ mod tests {
         for event in events {
             console.observe(event);
         }
-        String::from_utf8(sink.0.lock().expect("unpoisoned").clone()).expect("text")
+        sink.text()
     }
 
     #[test]

@@ -187,24 +187,9 @@ fn level(is_bad: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::domain::samples;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::sink::Sink;
 
     #[test]
     fn each_fact_is_one_json_object_with_its_time_level_and_identity() {
@@ -213,7 +198,7 @@ mod tests {
         for event in samples::cycle() {
             log.observe(&event);
         }
-        let text = String::from_utf8(sink.0.lock().expect("unpoisoned").clone()).expect("text");
+        let text = sink.text();
         let lines: Vec<Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).expect("JSON"))

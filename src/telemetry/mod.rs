@@ -4,5 +4,7 @@ pub mod console;
 pub mod log;
 pub mod metrics;
 mod names;
+#[cfg(test)]
+mod sink;
 pub mod traces;
 mod words;
