@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -16,6 +17,7 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::limits::Enforcement;
@@ -24,6 +26,9 @@ use super::reaping::{end_all_children, exited_child};
 use super::spawner::SpawnerProcess;
 use super::sys;
 use crate::domain::Escaped;
+
+/// How long the spawner may take to end everything when it is told to.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A spawner that was launched and that nobody talks to yet.
 #[derive(Debug)]
@@ -108,7 +113,10 @@ impl Spawner {
         let socket = Arc::clone(&self.0.socket);
         // Shutting the writing side down is what the spawner takes for our end, whoever else holds a clone.
         drop(tokio::io::AsyncWriteExt::shutdown(&mut *socket.lock().await).await);
-        self.0.gone.cancelled().await;
+        if timeout(PATIENCE, self.0.gone.cancelled()).await.is_err() {
+            tracing::error!("o processo que inicia os outros não terminou a tempo e foi morto");
+            nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).ok();
+        }
         self.0.reaper.abort();
         // Its end of the socket closes while it exits, so this waits for next to nothing.
         if let Err(error) = nix::sys::wait::waitpid(process, None) {
