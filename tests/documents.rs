@@ -868,13 +868,18 @@ fn only_one_of_several_processes_gets_a_record() {
 
 #[test]
 fn a_store_that_does_not_exist_is_created_once_by_processes_that_open_it_together() {
-    let place = Place::new();
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| place.open().is_empty().unwrap()))
-            .collect();
-        assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
-    });
+    for _ in 0..100 {
+        let place = Place::new();
+        let gate = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let open = || {
+                gate.wait();
+                place.open().is_empty().unwrap()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+        });
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use super::super::error::RecordsError;
 pub(super) const VERSION: i64 = 1;
 /// How long a statement waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to open a database that another process is creating.
+const RETRY: Duration = Duration::from_millis(20);
 
 const TABLES: &str = "
 CREATE TABLE directus_files (
@@ -100,8 +102,28 @@ CREATE TABLE tentativa (
 /// Opens or creates the database for writing.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, RecordsError> {
     let mut connection = Connection::open(path).map_err(|error| refusal(path, error))?;
-    prepare(&mut connection, path).map_err(|error| refine(path, error))?;
+    prepare_patiently(&mut connection, path).map_err(|error| refine(path, error))?;
     Ok(connection)
+}
+
+/// Prepares the database, again and again while another process is doing so, for [`BUSY_TIMEOUT`] at least.
+///
+/// `SQLite` waits by itself for most locks, but not where it goes from reading to writing, as the change to WAL does:
+/// there it answers at once that the database is busy.
+fn prepare_patiently(connection: &mut Connection, path: &Path) -> Result<(), RecordsError> {
+    for _ in 0..BUSY_TIMEOUT.as_millis() / RETRY.as_millis() {
+        match prepare(connection, path) {
+            Err(RecordsError::Busy) => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a process that reads no signals here; bounded above"
+                )]
+                std::thread::sleep(RETRY);
+            }
+            prepared => return prepared,
+        }
+    }
+    prepare(connection, path)
 }
 
 /// Opens the database for reading; one that does not exist is an empty one in memory.
