@@ -159,7 +159,6 @@ fn loses_the_orchestrator(bad: &Bad) {
 }
 
 #[test]
-#[ignore = "open defect: fails now and then, cause not found yet; run it with --run-ignored all"]
 fn while_a_shutdown_waits_for_one_run_the_metrics_count_those_that_it_has_ended() {
     let more = format!("carencia = \"{GRACE:?}\"");
     let place = Place::new();

@@ -307,6 +307,9 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
         ) => Ending::Signaled(*signal),
         (None, Some(End { code, .. })) => Ending::Exited(code.unwrap_or_default()),
     };
+    // The report of a leader that ended in time may come late, when others are being cleared beside it.
+    let needed_kill = |end: &End| end.signal == Some(libc::SIGKILL);
+    let escalated = ladder.escalated && end.as_ref().is_none_or(needed_kill);
     let end = end.unwrap_or_default();
     Finished {
         ending,
@@ -320,7 +323,7 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
         is_oom: end.is_oom,
         escaped: end.escaped,
         left: end.left,
-        escalated: ladder.escalated,
+        escalated,
         stdout: output.stdout,
         stderr: output.stderr,
     }

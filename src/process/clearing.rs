@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::limits::RunGroups;
-use super::orphans::{self, Process};
+use super::orphans::{self, Mark, Process};
 use super::protocol::End;
 use super::reaping;
 use crate::domain::Escaped;
@@ -63,6 +63,15 @@ impl Survivors {
     }
 }
 
+/// Whether a process is of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owned {
+    Yes,
+    No,
+    /// It ended before one could tell.
+    Perhaps,
+}
+
 /// A run whose leader was reaped and whose survivors are being ended.
 pub(super) struct Clearing {
     pub(super) leader: Pid,
@@ -92,34 +101,46 @@ impl Clearing {
 
     /// Whether a process is of this run: by group or session, by the mark in its environment, or because there was
     /// nobody else whose it could be.
-    pub(super) fn owns(&self, process: &Process) -> bool {
+    pub(super) fn owns(&self, process: &Process) -> Owned {
         if process.group == self.leader || process.session == self.leader {
-            return true;
+            return Owned::Yes;
         }
         let is_adopted = process.parent == Pid::this();
         if is_adopted && self.run.is_alone {
-            return true;
+            return Owned::Yes;
         }
         // One that is not adopted yet has a parent that is about to end; it is younger than its leader.
-        let may_be = is_adopted || process.pid > self.leader;
-        may_be && orphans::run_id(process.pid).as_deref() == Some(self.run.run_id.as_bytes())
+        if !is_adopted && process.pid <= self.leader {
+            return Owned::No;
+        }
+        match orphans::mark(process) {
+            Mark::Of(run) if run == self.run.run_id.as_bytes() => Owned::Yes,
+            // What a link of a chain of forks leaves behind is found by the next look.
+            Mark::Unknown if is_adopted => Owned::Perhaps,
+            Mark::Of(_) | Mark::Nobody | Mark::Unknown => Owned::No,
+        }
     }
 
-    /// Kills what belongs to this run; true while there was something to kill.
+    /// Kills what belongs to this run; true while there was something to kill, or somebody who ended before one could
+    /// tell whose he was.
     pub(super) fn kill_survivors(&mut self, found: &[Process]) -> bool {
         self.left = 0;
-        for process in found
-            .iter()
-            .filter(|process| self.owns(process))
-            .collect::<Vec<_>>()
-        {
-            self.left += 1;
+        let mut is_sure = true;
+        for process in found {
+            match self.owns(process) {
+                Owned::No => continue,
+                Owned::Perhaps => {
+                    is_sure = false;
+                    continue;
+                }
+                Owned::Yes => self.left += 1,
+            }
             if !process.is_zombie {
                 self.count(process);
                 reaping::signal(process, Signal::SIGKILL);
             }
         }
-        self.left > 0
+        self.left > 0 || !is_sure
     }
 
     /// Notes the result of a look: whether somebody was there of whom it is not sure that he is not of this run. True

@@ -90,21 +90,45 @@ fn last_pid() -> Option<i32> {
         .ok()
 }
 
+/// What a process's environment says of its run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// It is of this run.
+    Of(Vec<u8>),
+    /// It names none.
+    Nobody,
+    /// The process ended before its environment was read, so nobody can tell.
+    Unknown,
+}
+
 /// The run that a process's environment names.
-pub(super) fn run_id(pid: Pid) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let mut environment = Vec::new();
-    let file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
-    file.take(MAX_ENVIRONMENT)
-        .read_to_end(&mut environment)
-        .ok()?;
+pub(super) fn mark(process: &Process) -> Mark {
+    let environment = environment(process.pid);
     let mut variables = environment.split(|byte| *byte == 0);
-    variables.find_map(|variable| {
+    let named = variables.find_map(|variable| {
         variable
             .strip_prefix(RUN_ID.as_bytes())?
             .strip_prefix(b"=")
             .map(<[u8]>::to_vec)
-    })
+    });
+    match named {
+        Some(run) => Mark::Of(run),
+        None if read(process.pid).is_some_and(|now| !now.is_zombie) => Mark::Nobody,
+        None => Mark::Unknown,
+    }
+}
+
+/// Empty when the process has ended.
+fn environment(pid: Pid) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut environment = Vec::new();
+    if let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) {
+        // What was read before an error is all that there is to know.
+        file.take(MAX_ENVIRONMENT)
+            .read_to_end(&mut environment)
+            .ok();
+    }
+    environment
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::Pid;
 
-use super::clearing::{Clearing, Leader, Survivors};
+use super::clearing::{Clearing, Leader, Owned, Survivors};
 use super::image::{BaseEnvironment, image};
 use super::limits::{Enforcement, RunGroups};
 use super::orphans::{self, Process, Scope};
@@ -245,7 +245,7 @@ impl SpawnerProcess {
             && let Some(owner) = self
                 .clearing
                 .iter_mut()
-                .find(|clearing| clearing.owns(&process))
+                .find(|clearing| clearing.owns(&process) == Owned::Yes)
         {
             owner.count(&process);
         }
@@ -270,12 +270,7 @@ impl SpawnerProcess {
         } else {
             self.find_orphans()
         };
-        let own = Pid::this();
-        // A zombie has lost its environment, so nobody can tell whose it was, nor what it has left behind.
-        let has_zombies = found
-            .iter()
-            .any(|process| process.is_zombie && process.parent == own);
-        let has_strays = self.end_strays(&found) || has_zombies;
+        let has_strays = self.end_strays(&found);
         let now = monotonic();
         let mut index = 0;
         while let Some(clearing) = self.clearing.get_mut(index) {
@@ -302,7 +297,10 @@ impl SpawnerProcess {
         let is_stray = |process: &&Process| {
             !process.is_zombie
                 && process.parent == own
-                && !self.clearing.iter().any(|run| run.owns(process))
+                && !self
+                    .clearing
+                    .iter()
+                    .any(|run| run.owns(process) == Owned::Yes)
         };
         let strays: Vec<_> = found
             .iter()
