@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::capture::Captured;
@@ -19,6 +19,8 @@ use crate::domain::{Clock, Escaped, Stream, Usage};
 
 /// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How long the spawner may take to start a program: a file system may hang.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the spawner may take to report an end after SIGKILL: a process may hang in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes read at once: little at first, since most programs say little, more when a read fills it.
@@ -102,7 +104,13 @@ impl Child {
         let mut ticket = spawner
             .start(request(command), [stdout_of_child, stderr_of_child])
             .await?;
-        match ticket.reports.recv().await {
+        let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
+            // Should it start after all, nobody waits for it any more.
+            ticket.signal(Signal::SIGKILL).await?;
+            let late = "o programa não foi iniciado em 10 s";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
+        };
+        match report {
             Some(Report::Started { pid, .. }) => Ok(Self {
                 ticket,
                 pid,

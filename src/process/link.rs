@@ -111,9 +111,12 @@ impl Spawner {
     pub async fn close(self) {
         let process = self.0.process;
         let socket = Arc::clone(&self.0.socket);
-        // Shutting the writing side down is what the spawner takes for our end, whoever else holds a clone.
-        drop(tokio::io::AsyncWriteExt::shutdown(&mut *socket.lock().await).await);
-        if timeout(PATIENCE, self.0.gone.cancelled()).await.is_err() {
+        let end = async {
+            // Shutting the writing side down is what the spawner takes for our end, whoever else holds a clone.
+            drop(tokio::io::AsyncWriteExt::shutdown(&mut *socket.lock().await).await);
+            self.0.gone.cancelled().await;
+        };
+        if timeout(PATIENCE, end).await.is_err() {
             tracing::error!("o processo que inicia os outros não terminou a tempo e foi morto");
             nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).ok();
         }

@@ -496,3 +496,25 @@ fn the_death_of_the_spawner_is_told_and_leaves_nobody() {
     );
     place.assert_nothing_is_alive();
 }
+
+#[test]
+fn a_spawner_that_hangs_makes_runs_fail_with_that_reason_and_does_not_keep_the_service_from_ending()
+{
+    let place = Place::with_config(&format!(
+        "intervalo = \"1s\"\n{}",
+        processor("um", &["/bin/true"], "")
+    ));
+    let running = place.service(&[]);
+    running.wait_for_cycles(1);
+    let [spawner] = children(running.pid())[..] else {
+        panic!("not one spawner: {:?}", children(running.pid()))
+    };
+
+    kill(spawner, Signal::SIGSTOP).unwrap();
+    running.wait_for_line("❌ um: erro interno");
+    running.wait_for_line("o programa não foi iniciado em 10 s");
+    let finished = running.stop();
+
+    finished.assert_code(0);
+    place.assert_nothing_is_alive();
+}
