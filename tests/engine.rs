@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use orquestrador::domain::{
     CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputSpec,
-    ProcessorName, ProcessorSpec, ResourceLimits, RunResult, RunStart,
+    ProcessorName, ProcessorSpec, ResourceLimits, Retry, RunResult, RunStart,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -41,7 +41,7 @@ impl Script {
 }
 
 impl Runner for Script {
-    async fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
+    async fn run(&self, start: &Arc<RunStart>, _attempt: u32, stop: &RunStop) -> RunResult {
         let (duration, outcome) = self.runs[start.spec.name.as_str()];
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
@@ -102,7 +102,14 @@ impl Observer for Notes {
             Event::CycleFinished(cycle) => format!("cycle end {}", cycle.outcome),
             Event::ShutdownStarted { signal } => format!("shutdown {signal}"),
             Event::ShutdownForced { signal } => format!("forced {signal}"),
+            Event::AttemptFailed { run, attempt, .. } => {
+                format!("attempt {} of {} failed", attempt.number, run.spec.name)
+            }
             Event::Started(_)
+            | Event::Restored(_)
+            | Event::HistoryOperated { .. }
+            | Event::HistoryFailed { .. }
+            | Event::HistoryRecovered { .. }
             | Event::StraysEnded(_)
             | Event::StartPlanned { .. }
             | Event::RunOutput { .. } => return,
@@ -124,6 +131,12 @@ fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
         command: vec!["true".to_owned()],
         timeout: Duration::from_mins(5),
         grace: Duration::from_secs(10),
+        retry: Retry {
+            attempts: 1,
+            wait: Duration::from_secs(1),
+            max_wait: Duration::from_mins(1),
+            codes: Vec::new(),
+        },
         depends_on: depends_on.iter().map(|name| name_of(name)).collect(),
         environment: Vec::new(),
         clear_environment: false,
@@ -422,7 +435,7 @@ async fn the_board_says_since_when_a_processor_fails_and_takes_a_silent_loop_for
     stage.scheduler.run().await;
     let status = stage.board.snapshot();
     assert_eq!(
-        status.processors[0].failing_since.map(Timestamp::as_second),
+        status.processors[0].state.failing_since.map(Timestamp::as_second),
         Some(1_800_000_001)
     );
     assert_eq!(

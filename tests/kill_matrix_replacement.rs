@@ -97,7 +97,7 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
     };
     let running = launched.runtime.spawn({
         let (start, stop) = (Arc::clone(&start), stop.clone());
-        async move { runner.run(&start, &stop).await }
+        async move { runner.run(&start, 1, &stop).await }
     });
     let _stranger = bad.wait_until_ready(&place);
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits};
+use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) const PORT: u16 = 5007;
@@ -12,6 +12,8 @@ pub(super) const DATA_DIR: &str = "dados";
 pub(super) const MAX_PROCESSORS: usize = 200;
 pub(super) const TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) const GRACE: Duration = Duration::from_secs(10);
+pub(super) const RETRY_WAIT: Duration = Duration::from_secs(1);
+pub(super) const RETRY_MAX_WAIT: Duration = Duration::from_mins(1);
 pub(super) const OUTPUT: OutputSpec = OutputSpec {
     memory: 64 * 1024,
     file: None,
@@ -76,6 +78,12 @@ pub(super) fn processor(name: ProcessorName, command: Vec<String>) -> ProcessorS
         command,
         timeout: TIMEOUT,
         grace: GRACE,
+        retry: Retry {
+            attempts: 1,
+            wait: RETRY_WAIT,
+            max_wait: RETRY_MAX_WAIT,
+            codes: Vec::new(),
+        },
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,

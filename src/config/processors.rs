@@ -9,8 +9,12 @@ use super::problem::Problems;
 use super::table::Section;
 use super::{defaults, value};
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits};
+use crate::domain::{
+    OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
+};
 
+/// Attempts that can be asked for.
+const MOST_ATTEMPTS: i64 = 100;
 /// Full output files that can be asked for.
 const MOST_COPIES: i64 = 1000;
 /// The largest number of processes or files that can be asked for.
@@ -19,10 +23,6 @@ const MOST_COUNTED: i64 = 1 << 20;
 /// Keys of the contract that this version does not know yet.
 const PLANNED: &[&str] = &[
     "max_defasagem",
-    "tentativas",
-    "espera",
-    "espera_max",
-    "codigos_retentaveis",
     "agenda",
     "intervalo",
     "fuso",
@@ -81,6 +81,7 @@ fn read_one(table: Table, key: &str, problems: &mut Problems) -> Option<Processo
         grace: section
             .parsed("carencia", value::duration)
             .unwrap_or(base.grace),
+        retry: retry(&mut section, &base.retry),
         depends_on: dependencies(&mut section),
         environment: environment(&mut section),
         clear_environment: section
@@ -165,6 +166,32 @@ fn environment(section: &mut Section<'_>) -> Vec<(String, String)> {
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn retry(section: &mut Section<'_>, base: &Retry) -> Retry {
+    let attempts = section.count("tentativas", MOST_ATTEMPTS);
+    let wait = section
+        .parsed("espera", value::duration)
+        .unwrap_or(base.wait);
+    let retry = Retry {
+        attempts: attempts.map_or(base.attempts, |count| {
+            u32::try_from(count).unwrap_or(base.attempts)
+        }),
+        wait,
+        max_wait: section
+            .parsed("espera_max", value::duration)
+            .unwrap_or(base.max_wait.max(wait)),
+        codes: section
+            .exit_codes("codigos_retentaveis")
+            .unwrap_or_default(),
+    };
+    if retry.max_wait < retry.wait {
+        section.problem(
+            "espera_max",
+            "é menor do que espera; esperado ao menos o mesmo tempo",
+        );
+    }
+    retry
 }
 
 fn limits(section: &mut Section<'_>) -> ResourceLimits {

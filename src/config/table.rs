@@ -142,6 +142,25 @@ impl<'a> Section<'a> {
         texts
     }
 
+    /// A list of exit codes that are failures.
+    pub(super) fn exit_codes(&mut self, key: &'static str) -> Option<Vec<i32>> {
+        let items = self.take(key)?;
+        let code = |item: &Value| {
+            let code = i32::try_from(item.as_integer()?).ok()?;
+            (1..=255).contains(&code).then_some(code)
+        };
+        let codes: Option<Vec<_>> = items
+            .as_array()
+            .and_then(|items| items.iter().map(code).collect());
+        if codes.is_none() {
+            self.problem(
+                key,
+                "não é uma lista de códigos de saída; esperados números de 1 a 255",
+            );
+        }
+        codes
+    }
+
     pub(super) fn numbers(&mut self, key: &'static str) -> Option<Vec<f64>> {
         let Value::Array(items) = self.take(key)? else {
             self.problem(key, "não é uma lista; esperada uma lista de números");

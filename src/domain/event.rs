@@ -8,8 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cycle::{Cycle, CycleStart};
-use super::run::{Escaped, OutputLine, Run, RunStart};
+use super::run::{Attempt, Escaped, OutputLine, Run, RunStart};
 use super::spec::Mode;
+use super::state::Restored;
 
 /// A fact. Readers match it exhaustively, with no wildcard, so that a forgotten reader is a compile error.
 #[derive(Debug, Clone)]
@@ -39,12 +40,44 @@ pub enum Event {
         /// The line.
         line: OutputLine,
     },
+    /// An attempt ended badly and another one follows.
+    AttemptFailed {
+        /// The run that it belongs to.
+        run: Arc<RunStart>,
+        /// How it ended.
+        attempt: Attempt,
+        /// Time until the next one.
+        wait: Duration,
+    },
     /// A run has ended, also one that was skipped.
     RunFinished(Arc<Run>),
     /// Processes that could have been of several runs were ended when no run was left.
     StraysEnded(Escaped),
     /// A cycle has ended.
     CycleFinished(Arc<Cycle>),
+    /// What the history knows of earlier starts, before anything else is stated.
+    Restored(Arc<Restored>),
+    /// The history did something.
+    HistoryOperated {
+        /// What.
+        operation: HistoryOperation,
+        /// How long it took.
+        duration: Duration,
+        /// Whether it was done.
+        is_ok: bool,
+    },
+    /// The history cannot be written; runs go on.
+    HistoryFailed {
+        /// Since when.
+        at: Timestamp,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The history is written again.
+    HistoryRecovered {
+        /// How many facts could not be kept meanwhile.
+        lost: u64,
+    },
     /// A stop was asked for; nothing new starts.
     ShutdownStarted {
         /// The signal's name.
@@ -55,6 +88,29 @@ pub enum Event {
         /// The signal's name.
         signal: &'static str,
     },
+}
+
+/// What the history does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HistoryOperation {
+    /// Writes facts down.
+    Write,
+    /// Deletes what is too old.
+    Prune,
+}
+
+impl HistoryOperation {
+    /// Every operation.
+    pub const ALL: [Self; 2] = [Self::Write, Self::Prune];
+
+    /// The metric label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Prune => "prune",
+        }
+    }
 }
 
 /// What is known when everything is set up.
@@ -78,7 +134,8 @@ pub struct Startup {
     pub warnings: Vec<String>,
 }
 
-/// A reader of facts. Called in order, from the engine's task: it must not block.
+/// A reader of facts. Called in order, most from the engine's task: it must not block. What the history states comes
+/// from its own thread.
 pub trait Observer: Send + Sync {
     /// Takes note of one fact.
     fn observe(&self, event: &Event);

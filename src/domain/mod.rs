@@ -10,17 +10,21 @@ pub mod run;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod spec;
+pub mod state;
 pub mod time;
 pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
-pub use event::{Event, Observer, Observers, Startup};
+pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
-pub use run::{Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage};
-pub use spec::{
-    LogFormat, Mode, OnFailure, OutputFileSpec, OutputSpec, ProcessorSpec, ResourceLimits,
+pub use run::{
+    Attempt, Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage,
 };
+pub use spec::{
+    LogFormat, Mode, OnFailure, OutputFileSpec, OutputSpec, ProcessorSpec, ResourceLimits, Retry,
+};
+pub use state::{LastResult, LostRun, MainCycleState, ProcessorState, Restored};
 pub use time::Clock;
 pub use trace::TraceContext;

@@ -121,6 +121,29 @@ impl Outcome {
         }
     }
 
+    /// The outcome that was written down with these words; `None` when no version ever wrote them.
+    #[must_use]
+    pub fn from_words(label: &str, reason: Option<&str>, exit_code: Option<i32>) -> Option<Self> {
+        let code = exit_code.unwrap_or_default();
+        let candidates = [
+            Self::Success,
+            Self::Failure(FailureReason::ExitCode(code)),
+            Self::Failure(FailureReason::Signal(code.saturating_sub(128))),
+            Self::Failure(FailureReason::Oom),
+            Self::Timeout,
+            Self::Cancellation(CancelReason::Shutdown),
+            Self::Cancellation(CancelReason::Replaced),
+            Self::Skip(SkipReason::Dependency),
+            Self::Skip(SkipReason::DryRun),
+            Self::Error(ErrorReason::Spawn),
+            Self::Error(ErrorReason::Io),
+            Self::Error(ErrorReason::Lost),
+        ];
+        candidates
+            .into_iter()
+            .find(|outcome| outcome.label() == label && outcome.reason() == reason)
+    }
+
     /// Whether this is failure, timeout or error: what an operator must look at.
     #[must_use]
     pub fn is_bad(self) -> bool {

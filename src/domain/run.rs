@@ -25,6 +25,12 @@ impl RunId {
         Self(uuid::Uuid::new_v7(instant).to_string())
     }
 
+    /// An id as it was written down.
+    #[must_use]
+    pub fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -111,20 +117,51 @@ pub struct StreamTotals {
     pub truncated_bytes: u64,
 }
 
-/// How the process of a run ended, or why there was none.
+impl std::ops::Add for StreamTotals {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            lines: self.lines + other.lines,
+            truncated_bytes: self.truncated_bytes + other.truncated_bytes,
+        }
+    }
+}
+
+/// One process of a run, once it has ended.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// Wall time of its start.
+    pub started_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From its start to its end; zero without a process.
+    pub duration: Duration,
+    /// Exit code, 128+n for signal n, none without a process.
+    pub exit_code: Option<i32>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// How the processes of a run ended, or why there was none.
 #[derive(Debug, Clone)]
 pub struct RunResult {
     /// How it ended.
     pub outcome: Outcome,
     /// What stands beside the outcome for people, such as why the program could not be started.
     pub message: Option<String>,
-    /// From the start of its process to its end; zero without a process.
+    /// From the start of its first attempt to the end of its last; zero without a process.
     pub duration: Duration,
-    /// Exit code, 128+n for signal n, none without a process.
+    /// Exit code of the last attempt, 128+n for signal n, none without a process.
     pub exit_code: Option<i32>,
-    /// What it used.
+    /// What all attempts used.
     pub usage: Usage,
-    /// The kept lines of its output, masked: head and tail, in the order read.
+    /// Each attempt that was made, in order. A runner, which makes one at a time, leaves it empty.
+    pub attempts: Vec<Attempt>,
+    /// The kept lines of the last attempt's output, masked: head and tail, in the order read.
     pub output: Vec<OutputLine>,
     /// What it wrote to standard output.
     pub stdout: StreamTotals,
@@ -146,6 +183,7 @@ impl RunResult {
             duration: Duration::ZERO,
             exit_code: None,
             usage: Usage::default(),
+            attempts: Vec::new(),
             output: Vec::new(),
             stdout: StreamTotals::default(),
             stderr: StreamTotals::default(),

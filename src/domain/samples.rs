@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine, OutputSpec,
-    ProcessorName, ProcessorSpec, ResourceLimits, Run, RunId, RunResult, RunStart, Schedule,
+    ProcessorName, ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule,
     SkipReason, Stream, StreamTotals, TraceContext, Trigger, Usage,
 };
 
@@ -27,6 +27,12 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
         command: vec!["/bin/true".to_owned()],
         timeout: Duration::from_mins(5),
         grace: Duration::from_secs(10),
+        retry: Retry {
+            attempts: 1,
+            wait: Duration::from_secs(1),
+            max_wait: Duration::from_mins(1),
+            codes: Vec::new(),
+        },
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,
@@ -91,6 +97,7 @@ pub(crate) fn run(name: &str, outcome: Outcome) -> Arc<Run> {
                 cpu_system: Duration::from_millis(50),
                 max_rss_bytes: 8 << 20,
             },
+            attempts: Vec::new(),
             output: vec![
                 line(Stream::Stdout, "1 modelo, 14 tags"),
                 line(Stream::Stderr, "sem papel"),

@@ -118,6 +118,19 @@ impl ResourceLimits {
     }
 }
 
+/// When a run that failed is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// Before the second attempt; doubled for each further one.
+    pub wait: Duration,
+    /// The longest wait.
+    pub max_wait: Duration,
+    /// Exit codes that are tried again; every failure, timeout and error when empty.
+    pub codes: Vec<i32>,
+}
+
 /// A configured program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessorSpec {
@@ -135,6 +148,8 @@ pub struct ProcessorSpec {
     pub timeout: Duration,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// What is done after a failure.
+    pub retry: Retry,
     /// Names of processors of the same cycle that must have succeeded first.
     pub depends_on: Vec<ProcessorName>,
     /// Variables added to the child's environment, in order.

@@ -42,8 +42,8 @@ pub struct LocalRunner {
 }
 
 impl Runner for LocalRunner {
-    async fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
-        let command = self.command(start);
+    async fn run(&self, start: &Arc<RunStart>, attempt: u32, stop: &RunStop) -> RunResult {
+        let command = self.command(start, attempt);
         let mask = self.mask(&start.spec, &command);
         tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
         let child = match Child::start(&self.spawner, &command).await {
@@ -89,7 +89,7 @@ impl LocalRunner {
         live.is_wanted().then_some(live)
     }
 
-    fn command(&self, start: &RunStart) -> Command {
+    fn command(&self, start: &RunStart, attempt: u32) -> Command {
         let spec = &start.spec;
         let mut command = spec.command.iter();
         let program = command.next().cloned().unwrap_or_default();
@@ -106,7 +106,7 @@ impl LocalRunner {
             arguments: std::iter::once(shown).chain(command.cloned()).collect(),
             clear_environment: spec.clear_environment,
             removed: self.removed(spec),
-            set: self.set(start),
+            set: self.set(start, attempt),
             directory: PathBuf::from(&spec.directory),
             limits: spec.limits.clone(),
         }
@@ -134,7 +134,7 @@ impl LocalRunner {
             .collect()
     }
 
-    fn set(&self, start: &RunStart) -> Vec<(String, String)> {
+    fn set(&self, start: &RunStart, attempt: u32) -> Vec<(String, String)> {
         let spec = &start.spec;
         let own = if spec.is_own() {
             self.environment.for_own.as_slice()
@@ -149,7 +149,7 @@ impl LocalRunner {
         set.extend(spec.environment.iter().cloned());
         let mut fact = |name: &str, value: String| set.push((name.to_owned(), value));
         fact(contract::CYCLE, start.cycle.number.to_string());
-        fact(contract::ATTEMPT, "1".to_owned());
+        fact(contract::ATTEMPT, attempt.to_string());
         fact(contract::PROCESSOR, spec.name.to_string());
         if self.environment.dry_run {
             fact(contract::DRY_RUN, "true".to_owned());
@@ -216,6 +216,7 @@ fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
         duration: finished.duration,
         exit_code: finished.exit_code,
         usage: finished.usage,
+        attempts: Vec::new(),
         output,
         stdout,
         stderr,

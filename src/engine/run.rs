@@ -76,7 +76,9 @@ impl<R: Runner> Cycles<R> {
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
-        self.runner.run(start, &stop).instrument(span.clone()).await
+        self.attempt_all(start, &stop)
+            .instrument(span.clone())
+            .await
     }
 
     /// Waits for what it depends on and for a free slot. The instant is when it was ready.
@@ -136,6 +138,7 @@ fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
         process.pid = Empty,
         process.exit.code = Empty,
         error.type = Empty,
+        orquestrador.run.attempts = Empty,
         orquestrador.run.queue_wait = Empty,
         orquestrador.run.cpu_seconds = Empty,
         orquestrador.run.max_rss_bytes = Empty,
@@ -145,6 +148,8 @@ fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
 fn record_end(span: &Span, run: &Run) {
     let result = &run.result;
     span.record("cicd.pipeline.task.run.result", result.outcome.label());
+    let attempts = i64::try_from(result.attempts.len()).unwrap_or(i64::MAX);
+    span.record("orquestrador.run.attempts", attempts);
     if let Some(code) = result.exit_code {
         span.record("process.exit.code", i64::from(code));
         let cpu = result.usage.cpu_user + result.usage.cpu_system;

@@ -22,8 +22,13 @@ pub struct RunStop {
 ///
 /// Implemented by a local process, by a scripted runner in tests, and by any later way to run elsewhere.
 pub trait Runner: Send + Sync + 'static {
-    /// Runs `start.spec` to its end. When `stop` asks for it, ends it early and answers with a cancellation.
+    /// Makes one attempt, counted from 1, to run `start.spec`. When `stop` asks for it, ends it early and answers with a cancellation.
     ///
-    /// After the answer nothing of the run is left.
-    fn run(&self, start: &Arc<RunStart>, stop: &RunStop) -> impl Future<Output = RunResult> + Send;
+    /// After the answer nothing of the attempt is left.
+    fn run(
+        &self,
+        start: &Arc<RunStart>,
+        attempt: u32,
+        stop: &RunStop,
+    ) -> impl Future<Output = RunResult> + Send;
 }

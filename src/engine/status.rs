@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::scheduler::Plan;
-use crate::domain::{Cycle, Event, Observer, ProcessorName, ProcessorSpec, Run, RunStart};
+use crate::domain::{
+    Cycle, Event, Observer, ProcessorName, ProcessorSpec, ProcessorState, Run, RunStart,
+};
 
 /// The loop is taken for dead when it has not ticked for this long.
 pub const STALLED_AFTER: Duration = Duration::from_mins(1);
@@ -34,10 +36,8 @@ pub struct ProcessorStatus {
     pub last_run: Option<Arc<Run>>,
     /// Its last run that ended in success, failure, timeout or error.
     pub last_result: Option<Arc<Run>>,
-    /// End of its last success.
-    pub last_success: Option<Timestamp>,
-    /// End of the first bad run since the last success.
-    pub failing_since: Option<Timestamp>,
+    /// What its runs have come to, those of earlier starts too.
+    pub state: ProcessorState,
     /// Runs that ended in success, failure, timeout or error.
     pub results: u64,
     /// Those of them that succeeded.
@@ -49,13 +49,12 @@ pub struct ProcessorStatus {
 }
 
 impl ProcessorStatus {
-    fn new(spec: Arc<ProcessorSpec>) -> Self {
+    fn new(spec: Arc<ProcessorSpec>, first_seen: Timestamp) -> Self {
         Self {
             spec,
             last_run: None,
             last_result: None,
-            last_success: None,
-            failing_since: None,
+            state: ProcessorState::new(first_seen),
             results: 0,
             successes: 0,
             total_duration: Duration::ZERO,
@@ -66,7 +65,7 @@ impl ProcessorStatus {
     /// Whether its last result was a bad one.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.failing_since.is_some()
+        self.state.failing_since.is_some()
     }
 
     /// Mean duration of its results.
@@ -78,18 +77,15 @@ impl ProcessorStatus {
     fn take(&mut self, run: &Arc<Run>) {
         self.in_flight.retain(|start| start.id != run.start.id);
         self.last_run = Some(Arc::clone(run));
+        self.state.finished(run);
         if !run.result.outcome.is_result() {
             return;
         }
         self.last_result = Some(Arc::clone(run));
         self.results += 1;
         self.total_duration += run.result.duration;
-        if run.result.outcome.is_bad() {
-            self.failing_since.get_or_insert(run.finished_at);
-        } else {
+        if !run.result.outcome.is_bad() {
             self.successes += 1;
-            self.failing_since = None;
-            self.last_success = Some(run.finished_at);
         }
     }
 }
@@ -113,6 +109,8 @@ pub struct Status {
     pub last_cycle: Option<Arc<Cycle>>,
     /// The sum of their durations.
     pub total_duration: Duration,
+    /// Why the history cannot be written, and since when.
+    pub history_fault: Option<(Timestamp, String)>,
     /// When the next one is planned.
     pub next_start: Option<Timestamp>,
     /// Each processor, in the order of declaration.
@@ -161,7 +159,7 @@ impl StatusBoard {
             .processors
             .iter()
             .cloned()
-            .map(ProcessorStatus::new)
+            .map(|spec| ProcessorStatus::new(spec, started_at))
             .collect();
         let index = processors
             .iter()
@@ -177,6 +175,7 @@ impl StatusBoard {
             cycles: 0,
             last_cycle: None,
             total_duration: Duration::ZERO,
+            history_fault: None,
             next_start: None,
             processors,
         };
@@ -221,6 +220,7 @@ impl Observer for StatusBoard {
             Event::CycleStarted(_) => inner.status.next_start = None,
             Event::RunStarted(start) => {
                 if let Some(processor) = inner.processor(&start.spec.name) {
+                    processor.state.started(start);
                     processor.in_flight.push(Arc::clone(start));
                 }
             }
@@ -238,7 +238,22 @@ impl Observer for StatusBoard {
                 inner.status.phase = Phase::Stopping;
                 inner.status.next_start = None;
             }
-            Event::Started(_) | Event::StraysEnded(_) | Event::RunOutput { .. } => {}
+            Event::Restored(restored) => {
+                for (name, state) in &restored.processors {
+                    if let Some(processor) = inner.processor(name) {
+                        processor.state = state.clone();
+                    }
+                }
+            }
+            Event::HistoryFailed { at, reason } => {
+                inner.status.history_fault = Some((*at, reason.clone()));
+            }
+            Event::HistoryRecovered { .. } => inner.status.history_fault = None,
+            Event::Started(_)
+            | Event::StraysEnded(_)
+            | Event::AttemptFailed { .. }
+            | Event::HistoryOperated { .. }
+            | Event::RunOutput { .. } => {}
         }
     }
 }

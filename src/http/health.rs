@@ -1,5 +1,6 @@
 //! Whether it works, in one word and with reasons.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Views;
@@ -43,20 +44,26 @@ pub(super) fn reasons(status: &Status, views: &Views) -> Vec<String> {
         .processors
         .iter()
         .filter_map(|processor| failing(processor, views));
-    stalled.into_iter().chain(failing).collect()
+    let history = status.history_fault.as_ref().map(|(since, reason)| {
+        let since = moment(*since, views);
+        format!("o histórico não pode ser gravado desde {since}: {reason}")
+    });
+    stalled.into_iter().chain(history).chain(failing).collect()
+}
+
+fn moment(at: Timestamp, views: &Views) -> String {
+    at.to_zoned(views.zone.clone())
+        .strftime("%d/%m %H:%M:%S")
+        .to_string()
 }
 
 fn failing(processor: &ProcessorStatus, views: &Views) -> Option<String> {
-    let since = processor.failing_since?;
-    let run = processor.last_result.as_ref()?;
-    let reason = run.result.outcome.reason().unwrap_or_default();
-    let summary = run
-        .summary()
-        .map_or_else(String::new, |summary| format!(": {summary}"));
-    let since = since
-        .to_zoned(views.zone.clone())
-        .strftime("%d/%m %H:%M:%S")
-        .to_string();
+    let since = moment(processor.state.failing_since?, views);
+    let outcome = processor.state.last_result.as_ref()?.outcome;
+    let reason = outcome.reason().unwrap_or_default();
+    // Of a run before this start no more is known here.
+    let summary = processor.last_result.as_ref().and_then(|run| run.summary());
+    let summary = summary.map_or_else(String::new, |summary| format!(": {summary}"));
     Some(format!(
         "{} falha desde {since} ({reason}){summary}",
         processor.spec.name

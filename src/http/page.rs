@@ -59,7 +59,7 @@ fn headline(status: &Status, reasons: &[String], views: &Views) -> Markup {
     let first = status
         .processors
         .iter()
-        .filter_map(|processor| processor.failing_since)
+        .filter_map(|processor| processor.state.failing_since)
         .min();
     let since = first.map_or_else(String::new, |first| {
         format!(" desde {}", moment(Some(first), views))
@@ -129,9 +129,9 @@ fn card(processor: &ProcessorStatus, views: &Views) -> Markup {
             @if let Some(summary) = run.and_then(super::super::domain::run::Run::summary) { p.summary { (summary) } }
             dl {
                 (fact("Nome", processor.spec.name.as_str()))
-                @if processor.is_failing() { (fact("Falhando desde", &moment(processor.failing_since, views))) }
+                @if processor.is_failing() { (fact("Falhando desde", &moment(processor.state.failing_since, views))) }
                 (fact("Última execução", &moment(run.map(|run| run.finished_at), views)))
-                (fact("Último sucesso", &moment(processor.last_success, views)))
+                (fact("Último sucesso", &moment(processor.state.last_success, views)))
                 (fact("Duração", &run.map_or(dash(), |run| time_span(run.result.duration))))
                 (fact("Duração média", &processor.mean_duration().map_or(dash(), time_span)))
                 (fact("Código de saída", &run.and_then(|run| run.result.exit_code).map_or(dash(), |code| code.to_string())))

@@ -96,12 +96,13 @@ fn processor_report(processor: &ProcessorStatus, status: &Status, views: &Views)
         "timestamp": run.map(|run| views.time(run.finished_at)),
         "duracao_segundos": run.map(|run| seconds(run.result.duration)),
         "codigo_saida": run.and_then(|run| run.result.exit_code),
+        "tentativas": run.map(|run| run.result.attempts.len()),
         "execucoes": processor.results,
         "sucessos": processor.successes,
         "erros": processor.results - processor.successes,
         "tempo_medio": processor.mean_duration().map(seconds),
         "output": run.map(output_tail),
-        "ultimo_sucesso": processor.last_success.map(|at| views.time(at)),
+        "ultimo_sucesso": processor.state.last_success.map(|at| views.time(at)),
         "proxima_execucao": status.next_start.map(|at| views.time(at)),
     })
 }

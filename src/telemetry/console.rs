@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::words;
 use crate::domain::{
-    Cycle, CycleStart, Event, Mode, Observer, Outcome, OutputLine, Run, RunStart, Startup,
+    Cycle, CycleStart, Event, Mode, Observer, Outcome, OutputLine, Restored, Run, RunStart, Startup,
 };
 
 /// The reader that writes for people.
@@ -78,6 +78,26 @@ impl Console {
                 .map(|warning| format!("⚠️  {warning}")),
         );
         self.write(&lines);
+    }
+
+    fn restored(&self, restored: &Restored) {
+        let mut lines: Vec<_> = restored
+            .lost
+            .iter()
+            .map(|run| {
+                let time = self.time(run.started_at, "%d/%m %H:%M:%S");
+                format!(
+                    "⚠️  {}: a execução iniciada em {time} se perdeu quando o orquestrador terminou sem aviso",
+                    run.processor
+                )
+            })
+            .collect();
+        if restored.is_clamped {
+            lines.push(words::CLAMPED.to_owned());
+        }
+        if !lines.is_empty() {
+            self.write(&lines);
+        }
     }
 
     fn cycle_started(&self, start: &CycleStart) {
@@ -239,7 +259,17 @@ impl Observer for Console {
                     words::escaped(escaped)
                 )]);
             }
-            Event::LoopTicked { .. } | Event::RunOutput { .. } => {}
+            Event::AttemptFailed { run, attempt, wait } => {
+                self.write(&[words::retry(run, attempt, *wait)]);
+            }
+            Event::Restored(restored) => self.restored(restored),
+            Event::HistoryFailed { reason, .. } => {
+                self.write(&[format!("⚠️  O histórico não pode ser gravado: {reason}")]);
+            }
+            Event::HistoryRecovered { lost } => {
+                self.write(&[words::history_recovered(*lost)]);
+            }
+            Event::LoopTicked { .. } | Event::RunOutput { .. } | Event::HistoryOperated { .. } => {}
         }
     }
 }

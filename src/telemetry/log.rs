@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Clock, Cycle, CycleStart, Event, Observer, Run, RunStart, Startup, TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Observer, Restored, Run, RunStart, Startup,
+    TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -44,6 +46,33 @@ impl JsonLog {
             .and_then(|()| sink.flush())
             .ok();
     }
+
+    fn restored(&self, restored: &Restored) {
+        for run in &restored.lost {
+            let fields = json!({
+                "run": run.id.as_str(),
+                "processor": run.processor.as_str(),
+                "started_at": run.started_at.to_string(),
+                "outcome": LostRun::OUTCOME.label(),
+                "reason": LostRun::OUTCOME.reason(),
+            });
+            self.write("error", "run_lost", merged(trace_fields(run.trace), fields));
+        }
+        if restored.is_clamped {
+            self.write("warn", "history_clamped", json!({}));
+        }
+    }
+}
+
+fn attempt_fields(attempt: &Attempt, wait: Duration) -> Value {
+    json!({
+        "attempt": attempt.number,
+        "outcome": attempt.outcome.label(),
+        "reason": attempt.outcome.reason(),
+        "exit_code": attempt.exit_code,
+        "duration_seconds": attempt.duration.as_secs_f64(),
+        "wait_seconds": wait.as_secs_f64(),
+    })
 }
 
 fn started(startup: &Startup) -> Value {
@@ -97,6 +126,7 @@ fn run_end(run: &Run) -> Value {
             "summary": run.summary(),
             "duration_seconds": result.duration.as_secs_f64(),
             "exit_code": result.exit_code,
+            "attempts": result.attempts.len(),
             "cpu_user_seconds": result.usage.cpu_user.as_secs_f64(),
             "cpu_system_seconds": result.usage.cpu_system.as_secs_f64(),
             "max_rss_bytes": result.usage.max_rss_bytes,
@@ -176,7 +206,18 @@ impl Observer for JsonLog {
                     json!({ "escaped_processes": escaped.count, "escaped_names": escaped.names });
                 self.write("warn", "strays_ended", fields);
             }
-            Event::LoopTicked { .. } => {}
+            Event::AttemptFailed { run, attempt, wait } => {
+                let fields = attempt_fields(attempt, *wait);
+                self.write("warn", "attempt_failed", merged(run_fields(run), fields));
+            }
+            Event::Restored(restored) => self.restored(restored),
+            Event::HistoryFailed { reason, .. } => {
+                self.write("error", "history_failed", json!({ "error": reason }));
+            }
+            Event::HistoryRecovered { lost } => {
+                self.write("info", "history_recovered", json!({ "lost_facts": lost }));
+            }
+            Event::LoopTicked { .. } | Event::HistoryOperated { .. } => {}
         }
     }
 }

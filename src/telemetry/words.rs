@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{CancelReason, ErrorReason, Escaped, FailureReason, Outcome, Run, SkipReason};
+use crate::domain::{
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, Outcome, Run, RunStart, SkipReason,
+};
 
 /// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
 pub(super) fn duration(duration: Duration) -> String {
@@ -54,6 +56,40 @@ pub(super) fn ending(run: &Run) -> String {
         Outcome::Skip(reason) => format!("⏭️ {label} pulado: {}", skip(reason)),
     }
 }
+
+/// That an attempt failed and another one follows.
+pub(super) fn retry(run: &RunStart, attempt: &Attempt, wait: Duration) -> String {
+    let spec = &run.spec;
+    let ended = match attempt.outcome {
+        Outcome::Failure(FailureReason::ExitCode(code)) => format!("código {code}"),
+        Outcome::Failure(FailureReason::Signal(signal)) => format!("sinal {signal}"),
+        Outcome::Failure(FailureReason::Oom) => "memória esgotada".to_owned(),
+        Outcome::Timeout => format!("excedeu {}", duration(spec.timeout)),
+        Outcome::Error(ErrorReason::Spawn) => "não foi iniciado".to_owned(),
+        Outcome::Error(_) | Outcome::Success | Outcome::Cancellation(_) | Outcome::Skip(_) => {
+            "erro interno".to_owned()
+        }
+    };
+    format!(
+        "🔁 {}: tentativa {} de {} falhou ({ended}); a próxima em {}",
+        spec.label,
+        attempt.number,
+        spec.retry.attempts,
+        duration(wait)
+    )
+}
+
+/// That the history is written again.
+pub(super) fn history_recovered(lost: u64) -> String {
+    match lost {
+        0 => "✅ O histórico voltou a ser gravado; nada se perdeu".to_owned(),
+        1 => "✅ O histórico voltou a ser gravado; 1 registro se perdeu".to_owned(),
+        count => format!("✅ O histórico voltou a ser gravado; {count} registros se perderam"),
+    }
+}
+
+/// That an instant of the history lay in the future.
+pub(super) const CLAMPED: &str = "⚠️  O histórico tem instantes no futuro; contam como agora. O relógio desta máquina está certo?";
 
 /// That processes outlived what had started them, and which.
 pub(super) fn escaped(escaped: &Escaped) -> String {

@@ -155,7 +155,14 @@ impl Observer for Metrics {
             Event::StraysEnded(escaped) => self.runs.ended_strays(escaped),
             Event::CycleFinished(cycle) => self.cycles.finished(cycle),
             Event::ShutdownStarted { .. } => self.cycles.next_start.set(0.0),
-            Event::Started(_) | Event::RunOutput { .. } | Event::ShutdownForced { .. } => {}
+            Event::Started(_)
+            | Event::AttemptFailed { .. }
+            | Event::Restored(_)
+            | Event::HistoryOperated { .. }
+            | Event::HistoryFailed { .. }
+            | Event::HistoryRecovered { .. }
+            | Event::RunOutput { .. }
+            | Event::ShutdownForced { .. } => {}
         }
     }
 }

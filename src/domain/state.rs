@@ -1,0 +1,214 @@
+//! What the runs of a processor have come to so far: the one rule by which history, metrics and page follow it.
+//!
+//! A skip and a cancellation are no result: they change the latest outcome and nothing else.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::cycle::Cycle;
+use super::name::ProcessorName;
+use super::outcome::Outcome;
+use super::run::{Run, RunId, RunStart};
+use super::trace::TraceContext;
+
+/// The last states of one processor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessorState {
+    /// When its configuration was first seen with this data directory.
+    pub first_seen: Timestamp,
+    /// Start of its last run.
+    pub last_start: Option<Timestamp>,
+    /// End of its last result.
+    pub last_completion: Option<Timestamp>,
+    /// End of its last success.
+    pub last_success: Option<Timestamp>,
+    /// End of its last bad result.
+    pub last_failure: Option<Timestamp>,
+    /// End of the first bad result since the last success.
+    pub failing_since: Option<Timestamp>,
+    /// Bad results since the last success.
+    pub consecutive_failures: u64,
+    /// Outcome of its latest run, also of one that is no result.
+    pub last_outcome: Option<Outcome>,
+    /// Its last result.
+    pub last_result: Option<LastResult>,
+}
+
+/// What is kept of the last run that ended in success, failure, timeout or error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastResult {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From the start of its first attempt to the end of its last.
+    pub duration: Duration,
+    /// Duration of its last attempt.
+    pub attempt_duration: Duration,
+    /// Exit code, 128+n for signal n, none without a process.
+    pub exit_code: Option<i32>,
+    /// Peak resident memory, bytes.
+    pub max_rss_bytes: u64,
+}
+
+impl ProcessorState {
+    /// A processor that was first seen at `first_seen` and has never run.
+    #[must_use]
+    pub fn new(first_seen: Timestamp) -> Self {
+        Self {
+            first_seen,
+            last_start: None,
+            last_completion: None,
+            last_success: None,
+            last_failure: None,
+            failing_since: None,
+            consecutive_failures: 0,
+            last_outcome: None,
+            last_result: None,
+        }
+    }
+
+    /// A run was started.
+    pub fn started(&mut self, start: &RunStart) {
+        self.last_start = Some(start.started_at);
+    }
+
+    /// A run has ended.
+    pub fn finished(&mut self, run: &Run) {
+        let result = &run.result;
+        self.last_outcome = Some(result.outcome);
+        if !result.outcome.is_result() {
+            return;
+        }
+        self.completed(result.outcome, run.finished_at);
+        let last_attempt = result.attempts.last();
+        self.last_result = Some(LastResult {
+            outcome: result.outcome,
+            duration: result.duration,
+            attempt_duration: last_attempt.map_or(result.duration, |attempt| attempt.duration),
+            exit_code: result.exit_code,
+            max_rss_bytes: result.usage.max_rss_bytes,
+        });
+    }
+
+    /// A run that was open when the orchestrator died was closed.
+    pub fn lost(&mut self, run: &LostRun) {
+        let outcome = LostRun::OUTCOME;
+        self.last_outcome = Some(outcome);
+        self.completed(outcome, run.closed_at);
+        self.last_result = Some(LastResult {
+            outcome,
+            duration: Duration::ZERO,
+            attempt_duration: Duration::ZERO,
+            exit_code: None,
+            max_rss_bytes: 0,
+        });
+    }
+
+    fn completed(&mut self, outcome: Outcome, at: Timestamp) {
+        self.last_completion = Some(at);
+        if outcome.is_bad() {
+            self.last_failure = Some(at);
+            self.failing_since.get_or_insert(at);
+            self.consecutive_failures += 1;
+        } else {
+            self.last_success = Some(at);
+            self.failing_since = None;
+            self.consecutive_failures = 0;
+        }
+    }
+
+    /// Brings instants after `now` back to it: a clock was wrong when they were written. True if there was one.
+    pub fn clamp(&mut self, now: Timestamp) -> bool {
+        let mut is_clamped = false;
+        let mut bring_back = |at: &mut Timestamp| {
+            if *at > now {
+                *at = now;
+                is_clamped = true;
+            }
+        };
+        bring_back(&mut self.first_seen);
+        for at in [
+            &mut self.last_start,
+            &mut self.last_completion,
+            &mut self.last_success,
+            &mut self.last_failure,
+            &mut self.failing_since,
+        ] {
+            at.as_mut().map(&mut bring_back).unwrap_or_default();
+        }
+        is_clamped
+    }
+}
+
+/// The last states of the main schedule's cycles.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MainCycleState {
+    /// Start of the last one.
+    pub last_start: Option<Timestamp>,
+    /// End of the last one.
+    pub last_completion: Option<Timestamp>,
+    /// End of the last one that succeeded.
+    pub last_success: Option<Timestamp>,
+    /// Duration of the last one.
+    pub last_duration: Option<Duration>,
+}
+
+impl MainCycleState {
+    /// A main cycle has ended.
+    pub fn finished(&mut self, cycle: &Cycle) {
+        self.last_start = Some(cycle.start.started_at);
+        self.last_completion = Some(cycle.finished_at);
+        self.last_duration = Some(cycle.duration);
+        if cycle.outcome == Outcome::Success {
+            self.last_success = Some(cycle.finished_at);
+        }
+    }
+
+    /// As [`ProcessorState::clamp`].
+    pub fn clamp(&mut self, now: Timestamp) -> bool {
+        let mut is_clamped = false;
+        let times = [
+            &mut self.last_start,
+            &mut self.last_completion,
+            &mut self.last_success,
+        ];
+        for at in times.into_iter().flatten().filter(|at| **at > now) {
+            *at = now;
+            is_clamped = true;
+        }
+        is_clamped
+    }
+}
+
+/// A run that was open when the orchestrator died, closed by the next start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LostRun {
+    /// The run.
+    pub id: RunId,
+    /// Of which processor.
+    pub processor: ProcessorName,
+    /// When it had started.
+    pub started_at: Timestamp,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+    /// Its span, when it was recorded.
+    pub trace: Option<TraceContext>,
+}
+
+impl LostRun {
+    /// How such a run ends.
+    pub const OUTCOME: Outcome = Outcome::Error(super::outcome::ErrorReason::Lost);
+}
+
+/// What was known before this start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Restored {
+    /// The state of each configured processor, in the order of declaration; the lost runs are in it.
+    pub processors: Vec<(ProcessorName, ProcessorState)>,
+    /// That of the main schedule.
+    pub main: MainCycleState,
+    /// Runs that the orchestrator's death had left open, oldest first.
+    pub lost: Vec<LostRun>,
+    /// Whether an instant lay in the future and was brought back.
+    pub is_clamped: bool,
+}

@@ -1,0 +1,197 @@
+//! The attempts of a run: one process after another until one succeeds, is not to be tried again, or was the last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+
+use super::cycle::Cycles;
+use super::runner::{RunStop, Runner};
+use crate::domain::{Attempt, Event, FailureReason, Outcome, Retry, RunId, RunResult, RunStart};
+
+impl<R: Runner> Cycles<R> {
+    /// Runs `start` until it has come to its outcome. What the attempts used and wrote is summed up; the output that is
+    /// kept is the last one's.
+    pub(super) async fn attempt_all(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
+        let began = Instant::now();
+        let retry = &start.spec.retry;
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut total: Option<RunResult> = None;
+        loop {
+            let number = u32::try_from(attempts.len())
+                .unwrap_or(u32::MAX)
+                .saturating_add(1);
+            let started_at = self.clock.now();
+            let result = self.attempt(start, number, stop).await;
+            let attempt = Attempt {
+                number,
+                started_at,
+                outcome: result.outcome,
+                duration: result.duration,
+                exit_code: result.exit_code,
+                usage: result.usage,
+            };
+            attempts.push(attempt.clone());
+            let mut sum = match total.take() {
+                Some(earlier) => followed(earlier, result),
+                None => result,
+            };
+            if number >= retry.attempts || !is_retried(retry, attempt.outcome) {
+                return whole(sum, attempts, began.elapsed());
+            }
+            let wait = backoff(retry, number, &start.id);
+            self.observers.state(&Event::AttemptFailed {
+                run: Arc::clone(start),
+                attempt,
+                wait,
+            });
+            tokio::select! {
+                () = sleep(wait) => total = Some(sum),
+                () = stop.requested.cancelled() => {
+                    sum.outcome = Outcome::Cancellation(stop.reason);
+                    return whole(sum, attempts, began.elapsed());
+                }
+            }
+        }
+    }
+
+    /// One attempt; in a span of its own when there may be others.
+    async fn attempt(&self, start: &Arc<RunStart>, number: u32, stop: &RunStop) -> RunResult {
+        let running = self.runner.run(start, number, stop);
+        if start.spec.retry.attempts == 1 {
+            return running.await;
+        }
+        let span = tracing::info_span!(
+            "attempt",
+            otel.status_code = Empty,
+            orquestrador.run.attempt = i64::from(number),
+            cicd.pipeline.task.run.result = Empty,
+            process.executable.name = Empty,
+            process.pid = Empty,
+            process.exit.code = Empty,
+            error.type = Empty,
+        );
+        let result = running.instrument(span.clone()).await;
+        record_end(&span, &result);
+        result
+    }
+}
+
+fn record_end(span: &Span, result: &RunResult) {
+    span.record("cicd.pipeline.task.run.result", result.outcome.label());
+    if let Some(code) = result.exit_code {
+        span.record("process.exit.code", i64::from(code));
+    }
+    if result.outcome.is_bad() {
+        span.record("error.type", result.outcome.reason().unwrap_or_default());
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Whether a result like this one is worth another attempt.
+fn is_retried(retry: &Retry, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Failure(FailureReason::ExitCode(code)) => {
+            retry.codes.is_empty() || retry.codes.contains(&code)
+        }
+        Outcome::Failure(FailureReason::Signal(_) | FailureReason::Oom)
+        | Outcome::Timeout
+        | Outcome::Error(_) => retry.codes.is_empty(),
+        Outcome::Success | Outcome::Cancellation(_) | Outcome::Skip(_) => false,
+    }
+}
+
+/// Time after attempt `number`: doubled each time, at most `max_wait`, and of that between a half and the whole, so
+/// that runs which failed together do not come back together.
+fn backoff(retry: &Retry, number: u32, id: &RunId) -> Duration {
+    let doubled = 2_u32.saturating_pow(number.saturating_sub(1));
+    let longest = retry.wait.saturating_mul(doubled).min(retry.max_wait);
+    // The tail of a run's id is random (RFC 9562, section 5.7).
+    let dice = id.as_str().bytes().rev().take(4).fold(number, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    let share = f64::from(dice % 1000) / 999.0;
+    longest.mul_f64(0.5 + 0.5 * share)
+}
+
+/// The result of two attempts, the second of which says how it ended.
+fn followed(earlier: RunResult, later: RunResult) -> RunResult {
+    let mut usage = later.usage;
+    usage.cpu_user += earlier.usage.cpu_user;
+    usage.cpu_system += earlier.usage.cpu_system;
+    usage.max_rss_bytes = usage.max_rss_bytes.max(earlier.usage.max_rss_bytes);
+    let mut escaped = earlier.escaped;
+    escaped.count = escaped.count.saturating_add(later.escaped.count);
+    escaped.names.extend(later.escaped.names);
+    RunResult {
+        usage,
+        stdout: earlier.stdout + later.stdout,
+        stderr: earlier.stderr + later.stderr,
+        escaped,
+        kill_escalated: earlier.kill_escalated || later.kill_escalated,
+        ..later
+    }
+}
+
+fn whole(sum: RunResult, attempts: Vec<Attempt>, elapsed: Duration) -> RunResult {
+    // One process is measured by the spawner, more exactly than here.
+    let duration = if attempts.len() > 1 {
+        elapsed
+    } else {
+        sum.duration
+    };
+    RunResult {
+        duration,
+        attempts,
+        ..sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples;
+
+    #[test]
+    fn waits_double_up_to_their_limit_and_differ_between_runs() {
+        let retry = Retry {
+            attempts: 9,
+            wait: Duration::from_secs(1),
+            max_wait: Duration::from_secs(5),
+            codes: Vec::new(),
+        };
+        for (number, longest) in [(1, 1), (2, 2), (3, 4), (4, 5), (60, 5)] {
+            let waits: Vec<_> = (0..50)
+                .map(|_| backoff(&retry, number, &RunId::new(samples::instant())))
+                .collect();
+            let longest = Duration::from_secs(longest);
+            assert!(
+                waits
+                    .iter()
+                    .all(|wait| (longest / 2..=longest).contains(wait)),
+                "{waits:?}"
+            );
+            assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_list_of_codes_nothing_else_is_tried_again() {
+        let mut retry = samples::spec("a").retry.clone();
+        let code = |code| Outcome::Failure(FailureReason::ExitCode(code));
+        for outcome in [
+            code(1),
+            Outcome::Timeout,
+            Outcome::Failure(FailureReason::Signal(9)),
+        ] {
+            assert!(is_retried(&retry, outcome));
+        }
+        retry.codes = vec![75];
+        assert!(is_retried(&retry, code(75)));
+        for outcome in [code(1), Outcome::Timeout, Outcome::Success] {
+            assert!(!is_retried(&retry, outcome), "{outcome:?}");
+        }
+    }
+}
