@@ -7,12 +7,13 @@ mod diagnostics;
 mod exit;
 mod listening;
 mod orchestrate;
+mod recording;
 
 use jiff::Timestamp;
 
 pub use exit::Exit;
 
-use crate::cli::{Command, CommandLine, stderr_line};
+use crate::cli::{Command, CommandLine, history, stderr_line};
 use crate::config::{self, Environment, Loaded, StoreChoice};
 use crate::domain::Clock;
 use crate::records::{StoreKind, StoreSettings};
@@ -31,6 +32,16 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         None => orchestrate::run(loaded, environment),
         Some(Command::Validate) => commands::validate(&loaded, environment),
         Some(Command::Processor { name }) => commands::processor(name, &loaded),
+        Some(Command::History(arguments)) => {
+            commands::history(&loaded, environment, |reader, zone, out| {
+                history::latest(&arguments, reader, zone, out)
+            })
+        }
+        Some(Command::Run(arguments)) => {
+            commands::history(&loaded, environment, |reader, zone, out| {
+                history::one(&arguments, reader, zone, out)
+            })
+        }
         Some(Command::Documents(command)) => commands::documents(command, &loaded),
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod docx;
 pub mod domain;
 pub mod engine;
+pub mod history;
 pub mod http;
 pub mod instance;
 pub mod process;

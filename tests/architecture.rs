@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Module and floor.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("domain", 0),
     ("schedule", 1),
     ("docx", 1),
@@ -21,6 +21,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("instance", 2),
     ("process", 2),
     ("telemetry", 2),
+    ("history", 2),
     ("records", 2),
     ("engine", 3),
     ("processors", 3),
@@ -33,8 +34,9 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Imports of a lower floor that are forbidden all the same: from, to.
-const FORBIDDEN: [(&str, &str); 4] = [
+const FORBIDDEN: [(&str, &str); 5] = [
     ("engine", "telemetry"),
+    ("engine", "history"),
     ("engine", "records"),
     ("engine", "docx"),
     ("processors", "config"),

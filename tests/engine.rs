@@ -435,7 +435,10 @@ async fn the_board_says_since_when_a_processor_fails_and_takes_a_silent_loop_for
     stage.scheduler.run().await;
     let status = stage.board.snapshot();
     assert_eq!(
-        status.processors[0].state.failing_since.map(Timestamp::as_second),
+        status.processors[0]
+            .state
+            .failing_since
+            .map(Timestamp::as_second),
         Some(1_800_000_001)
     );
     assert_eq!(

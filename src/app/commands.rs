@@ -1,18 +1,22 @@
 //! The commands that end by themselves: check the configuration, run a document processor, work with documents.
 
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use jiff::tz::TimeZone;
 use nix::unistd::{AccessFlags, access};
 
+use super::diagnostics::local_zone;
 use super::{Exit, clock, store_settings};
 use crate::cli::documents::{self, DocumentCommand};
+use crate::cli::history::Refusal;
 use crate::cli::{OwnProcessor, stderr_line, stdout_text};
 use crate::config::{self, Environment, Loaded, Source};
 use crate::domain::ProcessorSpec;
+use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
 use crate::records::{self, Access};
@@ -135,6 +139,27 @@ fn process_name(name: OwnProcessor) -> &'static CStr {
     match name {
         OwnProcessor::ModeloContrato => c"modelo-contrato",
         OwnProcessor::Automatico => c"automatico",
+    }
+}
+
+/// `historico`, `execucao`: `answer` says what is asked of the history.
+pub(super) fn history(
+    loaded: &Loaded,
+    environment: &Environment,
+    answer: impl FnOnce(&HistoryReader, &TimeZone, &mut dyn Write) -> Result<(), Refusal>,
+) -> Exit {
+    let path = loaded.settings.instance_dir().join(DATABASE);
+    let zone = local_zone(environment);
+    let answered = HistoryReader::open(&path)
+        .map_err(Refusal::from)
+        .and_then(|reader| answer(&reader, &zone, &mut io::stdout().lock()));
+    match answered {
+        Ok(()) => Exit::Done,
+        Err(Refusal::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            stderr_line(&format!("❌ {error}"));
+            Exit::Failed
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
-use super::{Exit, clock, store_settings};
+use super::{Exit, clock, recording, store_settings};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Loaded, Settings, Source, StoreChoice};
@@ -22,6 +22,7 @@ use crate::domain::{
 };
 use crate::engine::status::StatusBoard;
 use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
+use crate::history::{History, Recorder};
 use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
@@ -46,10 +47,13 @@ pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
     }
 }
 
-fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<Exit> {
+fn prepare_and_run(mut loaded: Loaded, environment: &Environment) -> anyhow::Result<Exit> {
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
+    let history = recording::open(&loaded.settings, &clock)?;
+    let said = history.iter().flat_map(|history| &history.warnings);
+    loaded.warnings.extend(said.cloned());
     // Before any thread exists; from here on the spawner is there to end what we start.
     let enforcement = enforcement(&loaded.settings);
     notes.extend(
@@ -64,6 +68,7 @@ fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<
             loaded,
             clock,
             notes,
+            history,
             link,
         },
         environment,
@@ -96,6 +101,8 @@ struct Parts {
     loaded: Loaded,
     clock: Clock,
     notes: Vec<String>,
+    /// None when nothing may be written.
+    history: Option<History>,
     link: SpawnerLink,
 }
 
@@ -104,6 +111,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         loaded,
         clock,
         notes,
+        history,
         link,
     } = parts;
     let settings = &loaded.settings;
@@ -116,11 +124,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets)?);
-    if listener.is_some() {
-        metrics.expose_process()?;
-        metrics.expose_known(&known(&plan))?;
-    }
+    let metrics = metrics(settings, &plan, listener.is_some())?;
     let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
     observers.state(&Event::Started(Arc::new(startup(
@@ -128,6 +132,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         notes,
         listener.as_ref(),
     ))));
+    let recorder = recording::begin(history, &observers)?;
     let views = Views {
         board,
         metrics,
@@ -154,23 +159,48 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         observers,
         (clock, trace_of),
         Arc::clone(&shutdown),
-    );
+    )
+    .recorded(recorder.clone().map(recording::record));
     let last = Scheduler::new(cycles).run().await;
 
     let lost_spawner = spawner.gone().is_cancelled();
     watch.abort();
-    spawner.close().await;
-    if let Some(traces) = traces {
-        traces.shutdown().await;
-    }
-    if let Some(http) = http {
-        http.stop().await;
-    }
+    let open = Open {
+        spawner,
+        recorder,
+        traces,
+        http,
+    };
+    open.close().await;
     Ok(if lost_spawner {
         Exit::Failed
     } else {
         exit(settings, &shutdown, last.as_deref())
     })
+}
+
+/// What is open while cycles run.
+struct Open {
+    spawner: Spawner,
+    recorder: Option<Recorder>,
+    traces: Option<Traces>,
+    http: Option<Http>,
+}
+
+impl Open {
+    /// Closes it in order: HTTP last, so that a scrape during the end sees it.
+    async fn close(self) {
+        self.spawner.close().await;
+        if let Some(recorder) = self.recorder {
+            recording::finish(recorder).await;
+        }
+        if let Some(traces) = self.traces {
+            traces.shutdown().await;
+        }
+        if let Some(http) = self.http {
+            http.stop().await;
+        }
+    }
 }
 
 /// Processes without a run of their own are a fact like any other.
@@ -231,6 +261,16 @@ fn plan(settings: &Settings) -> Plan {
         parallelism: settings.parallelism,
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
     }
+}
+
+/// The reader that counts; with everything that a scrape wants to see when there can be one.
+fn metrics(settings: &Settings, plan: &Plan, is_scraped: bool) -> anyhow::Result<Arc<Metrics>> {
+    let metrics = Metrics::new(&Registry::new(), &settings.buckets)?;
+    if is_scraped {
+        metrics.expose_process()?;
+        metrics.expose_known(&known(plan))?;
+    }
+    Ok(Arc::new(metrics))
 }
 
 fn known(plan: &Plan) -> Known<'_> {

@@ -2,7 +2,9 @@
 
 pub mod documents;
 mod errors;
+pub mod history;
 mod output;
+mod table;
 
 use std::ffi::OsString;
 
@@ -13,6 +15,7 @@ pub use output::{stderr_line, stdout_text};
 
 use crate::config::Flags;
 use documents::DocumentCommand;
+use history::{HistoryArgs, RunArgs};
 
 const AFTER_HELP: &str = "\
 Cada opção tem uma variável de ambiente ORQUESTRADOR_<OPÇÃO> (por exemplo ORQUESTRADOR_INTERVALO).
@@ -66,6 +69,12 @@ pub enum Command {
         #[arg(value_name = "NOME")]
         name: OwnProcessor,
     },
+    /// Mostra as últimas execuções, da mais nova para a mais velha
+    #[command(name = "historico")]
+    History(HistoryArgs),
+    /// Mostra tudo o que se sabe de uma execução: fatos, tentativas, saída
+    #[command(name = "execucao")]
+    Run(RunArgs),
     /// What people do with documents.
     #[command(flatten)]
     Documents(DocumentCommand),

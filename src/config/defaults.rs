@@ -21,6 +21,8 @@ pub(super) const OUTPUT: OutputSpec = OutputSpec {
 pub(super) const ROTATE_AT: u64 = 10 << 20;
 pub(super) const COPIES: usize = 3;
 pub(super) const ICON: &str = "🔄";
+pub(super) const HISTORY_DAYS: usize = 30;
+pub(super) const HISTORY_RUNS: usize = 100_000;
 pub(super) const TELEMETRY_SHUTDOWN: Duration = Duration::from_secs(3);
 pub(super) const BUCKETS: [f64; 19] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,

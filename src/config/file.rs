@@ -19,10 +19,13 @@ const DEFAULT_FILE: &str = "orquestrador.toml";
 /// The largest file that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 /// Keys of the contract that this version does not know yet.
-const PLANNED: &[&str] = &["agenda", "fuso", "historico", "distribuicao"];
+const PLANNED: &[&str] = &["agenda", "fuso", "distribuicao"];
 const PLANNED_TELEMETRY: &[&str] = &["logs_otlp", "link_trace"];
 /// Guards of a processor count that the file may raise.
 const MOST_PROCESSORS: i64 = 100_000;
+/// Days and runs that the history may keep, at most.
+const MOST_DAYS: i64 = 36_500;
+const MOST_RUNS: i64 = 100_000_000;
 /// Runs side by side, at most.
 const MOST_PARALLEL: i64 = 10_000;
 
@@ -40,6 +43,8 @@ pub(super) struct FileSettings {
     pub(super) processors: Option<Vec<ProcessorSpec>>,
     pub(super) buckets: Option<Vec<f64>>,
     pub(super) telemetry_shutdown: Option<Duration>,
+    pub(super) history_days: Option<usize>,
+    pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
 }
 
@@ -153,6 +158,11 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
             );
         }
         telemetry.finish(PLANNED_TELEMETRY);
+    }
+    if let Some(mut history) = root.section("historico") {
+        file.history_days = history.count("dias", MOST_DAYS);
+        file.history_runs = history.count("execucoes", MOST_RUNS);
+        history.finish(&[]);
     }
     if let Some(mut store) = root.section("registros") {
         file.store_kind = store.parsed("tipo", value::store_kind);

@@ -74,8 +74,19 @@ pub struct Settings {
     pub buckets: Vec<f64>,
     /// Time that the export of traces may take at the end.
     pub telemetry_shutdown: Duration,
+    /// What of the past is kept.
+    pub history: HistorySettings,
     /// The documents' store.
     pub store: StoreChoice,
+}
+
+/// What of the past is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Runs that are older are deleted.
+    pub age: Duration,
+    /// Runs beyond this number are deleted, oldest first.
+    pub runs: u64,
 }
 
 impl Settings {
@@ -207,6 +218,12 @@ fn combine(
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
+        history: HistorySettings {
+            age: Duration::from_hours(
+                24 * file.history_days.unwrap_or(defaults::HISTORY_DAYS) as u64,
+            ),
+            runs: file.history_runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
+        },
         store,
     }
 }

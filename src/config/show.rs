@@ -31,6 +31,7 @@ pub fn show(settings: &Settings) -> String {
             .into(),
     );
     set("telemetria", telemetry(settings).into());
+    set("historico", history(settings).into());
     set("registros", store(&settings.store).into());
     root.to_string()
 }
@@ -58,6 +59,18 @@ fn processor(spec: &ProcessorSpec) -> Table {
         ("comando", names(spec.command.clone())),
         ("timeout", text(spec.timeout)),
         ("carencia", text(spec.grace)),
+        ("tentativas", i64::from(spec.retry.attempts).into()),
+        ("espera", text(spec.retry.wait)),
+        ("espera_max", text(spec.retry.max_wait)),
+        (
+            "codigos_retentaveis",
+            spec.retry
+                .codes
+                .iter()
+                .map(|code| Value::from(i64::from(*code)))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
         (
             "depende_de",
             names(spec.depends_on.iter().map(ToString::to_string).collect()),
@@ -105,6 +118,14 @@ fn telemetry(settings: &Settings) -> Table {
     table.insert("buckets".to_owned(), settings.buckets.clone().into());
     table.insert("encerramento".to_owned(), text(settings.telemetry_shutdown));
     table
+}
+
+fn history(settings: &Settings) -> Table {
+    let days = settings.history.age.as_secs() / (24 * 3600);
+    [("dias", days), ("execucoes", settings.history.runs)]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), size(value)))
+        .collect()
 }
 
 fn store(choice: &StoreChoice) -> Table {

@@ -14,6 +14,16 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// A recorded span, by what [`Self::trace_id_hex`] and [`Self::span_id_hex`] gave.
+    #[must_use]
+    pub fn from_hex(trace_id: &str, span_id: &str) -> Option<Self> {
+        Some(Self {
+            trace_id: u128::from_str_radix(trace_id, 16).ok()?,
+            span_id: u64::from_str_radix(span_id, 16).ok()?,
+            sampled: true,
+        })
+    }
+
     /// The trace id in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id_hex(&self) -> String {

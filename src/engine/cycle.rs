@@ -1,6 +1,7 @@
 //! One pass over the processors: both modes share the same runs and differ only in how they are waited for.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +25,9 @@ use crate::domain::{
 /// Asks telemetry which trace a span belongs to; none when it is not recorded.
 pub type TraceOf = fn(&Span) -> Option<TraceContext>;
 
+/// Waits, a bounded time, until a fact was written down.
+pub type Record = Arc<dyn Fn(&Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// Everything that a cycle needs.
 pub struct Cycles<R> {
     pub(super) plan: Plan,
@@ -32,6 +36,8 @@ pub struct Cycles<R> {
     pub(super) clock: Clock,
     pub(super) shutdown: Arc<Shutdown>,
     pub(super) trace_of: TraceOf,
+    /// Who writes facts down before they are told; none when nothing may be written.
+    record: Option<Record>,
     /// How many runs may be in flight.
     pub(super) slots: Arc<Semaphore>,
     started: AtomicU64,
@@ -45,22 +51,37 @@ impl<R: Runner> Cycles<R> {
         observers: Observers,
         (clock, trace_of): (Clock, TraceOf),
         shutdown: Arc<Shutdown>,
-    ) -> Arc<Self> {
+    ) -> Self {
         let slots = match plan.mode {
             Mode::Sequential => 1,
             Mode::Parallel => plan.parallelism,
         };
         let slots = Arc::new(Semaphore::new(slots));
-        Arc::new(Self {
+        Self {
             plan,
             runner,
             observers,
             clock,
             shutdown,
             trace_of,
+            record: None,
             slots,
             started: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Has the beginnings and ends of cycles and runs written down before anybody is told of them.
+    #[must_use]
+    pub fn recorded(self, record: Option<Record>) -> Self {
+        Self { record, ..self }
+    }
+
+    /// Has a fact written down, and tells it.
+    pub(super) async fn state(&self, event: Event) {
+        if let Some(record) = &self.record {
+            record(&event).await;
+        }
+        self.observers.state(&event);
     }
 
     /// Runs one cycle to its end. Every processor ends in exactly one outcome.
@@ -91,8 +112,7 @@ impl<R: Runner> Cycles<R> {
             delay,
             trace: (self.trace_of)(&span),
         });
-        self.observers
-            .state(&Event::CycleStarted(Arc::clone(&start)));
+        self.state(Event::CycleStarted(Arc::clone(&start))).await;
         let began = Instant::now();
         let (runs, outcome) = Arc::clone(&self)
             .run_all(&start)
@@ -107,8 +127,7 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
-        self.observers
-            .state(&Event::CycleFinished(Arc::clone(&cycle)));
+        self.state(Event::CycleFinished(Arc::clone(&cycle))).await;
         cycle
     }
 

@@ -11,7 +11,7 @@ mod scheduler;
 pub mod status;
 
 pub use control::Shutdown;
-pub use cycle::{Cycles, TraceOf};
+pub use cycle::{Cycles, Record, TraceOf};
 pub use local::{ChildEnvironment, LocalRunner};
 pub use runner::{RunStop, Runner};
 pub use scheduler::{Plan, Scheduler};

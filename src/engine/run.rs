@@ -63,14 +63,14 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, &run);
         drop(span);
-        self.observers.state(&Event::RunFinished(Arc::clone(&run)));
+        self.state(Event::RunFinished(Arc::clone(&run))).await;
         planned.ended.send_replace(Some(run.result.outcome));
         run
     }
 
     async fn execute(&self, start: &Arc<RunStart>, span: &Span) -> RunResult {
         use tracing::Instrument as _;
-        self.observers.state(&Event::RunStarted(Arc::clone(start)));
+        self.state(Event::RunStarted(Arc::clone(start))).await;
         let stop = RunStop {
             requested: self.shutdown.requested.clone(),
             forced: self.shutdown.forced.clone(),

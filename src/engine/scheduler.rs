@@ -42,9 +42,9 @@ pub struct Scheduler<R> {
 impl<R: Runner> Scheduler<R> {
     /// A loop that runs `cycles`.
     #[must_use]
-    pub fn new(cycles: Arc<Cycles<R>>) -> Self {
+    pub fn new(cycles: Cycles<R>) -> Self {
         Self {
-            cycles,
+            cycles: Arc::new(cycles),
             announced: false,
         }
     }

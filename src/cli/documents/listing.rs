@@ -4,12 +4,10 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use super::super::table;
 use super::output::write_file;
 use super::{CommandError, ListArgs, ListedCollection, ReportArgs};
 use crate::records::{self, Access, Row, StoreSettings};
-
-/// How much of a text stands in a table's cell, in characters.
-const CELL: usize = 48;
 
 pub(super) fn list(
     arguments: &ListArgs,
@@ -104,42 +102,11 @@ fn write_table(
     let body = rows.iter().map(|row| {
         columns
             .iter()
-            .map(|(field, _)| cell(&row.text(field)))
+            .map(|(field, _)| table::cell(&row.text(field)))
             .collect()
     });
     let lines: Vec<Vec<String>> = std::iter::once(heading).chain(body).collect();
-    let width = |column: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(column))
-            .map(|text| text.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    for line in &lines {
-        let padded: Vec<String> = line
-            .iter()
-            .zip(&widths)
-            .map(|(text, width)| format!("{text:<width$}"))
-            .collect();
-        writeln!(out, "{}", padded.join("  ").trim_end())?;
-    }
-    Ok(())
-}
-
-/// A text as it fits a cell: one line, no control characters, shortened.
-fn cell(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line
-        .chars()
-        .filter(|character| !character.is_control())
-        .collect();
-    if line.chars().count() <= CELL {
-        return line;
-    }
-    let kept: String = line.chars().take(CELL - 1).collect();
-    format!("{kept}…")
+    Ok(table::write_table(&lines, out)?)
 }
 
 pub(super) fn report(

@@ -1,0 +1,56 @@
+//! Where the history meets the engine: opened before the spawner is forked, told first, closed last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::stderr_line;
+use crate::config::Settings;
+use crate::domain::{Clock, Event, Observers};
+use crate::engine::Record;
+use crate::history::{History, HistoryError, Recorder, Retention};
+use crate::process;
+
+/// Time that writing the rest may take at the end.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// The history of this instance; none in a simulation, which writes nothing.
+pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Option<History>, HistoryError> {
+    if settings.dry_run {
+        return Ok(None);
+    }
+    let names = settings.processors.iter().map(|spec| spec.name.clone());
+    let configured: Vec<_> = names.collect();
+    let retention = Retention::new(settings.history.age, settings.history.runs);
+    let history = History::open(
+        &settings.instance_dir(),
+        &configured,
+        (clock.clone(), retention),
+        process::end_leftovers,
+    )?;
+    Ok(Some(history))
+}
+
+/// Tells what earlier starts left, and begins to write.
+pub(super) fn begin(
+    history: Option<History>,
+    observers: &Observers,
+) -> std::io::Result<Option<Recorder>> {
+    let Some(history) = history else {
+        return Ok(None);
+    };
+    let restored = Arc::new(history.restored.clone());
+    observers.state(&Event::Restored(restored));
+    history.start(observers.clone()).map(Some)
+}
+
+/// The engine's view of the recorder.
+pub(super) fn record(recorder: Recorder) -> Record {
+    Arc::new(move |event| Box::pin(recorder.record(event)))
+}
+
+/// Waits until all is written, a bounded time.
+pub(super) async fn finish(recorder: Recorder) {
+    if !recorder.close(SHUTDOWN).await {
+        stderr_line("⚠️  o histórico não foi gravado por inteiro: o disco não responde");
+    }
+}
