@@ -300,6 +300,7 @@ impl Telling {
         for file in self.place.files("dados") {
             seen.push((file.clone(), fs::read(self.place.join(&file)).unwrap()));
         }
+        seen.push(("history".to_owned(), self.recorded()));
         let spans = receiver.0.lock().unwrap().clone();
         for name in &self.names {
             assert!(spans.contains(&format!("run {name}")), "no span of {name}");
@@ -308,11 +309,28 @@ impl Telling {
         seen
     }
 
+    /// What `execucao` tells of every run in the history.
+    fn recorded(&self) -> Vec<u8> {
+        let runs = self.place.run(&["historico", "--json"]).events();
+        assert!(!runs.is_empty(), "nothing is recorded");
+        let details = |run: &serde_json::Value| {
+            let details = self.place.run(&["execucao", run["id"].as_str().unwrap()]);
+            details.assert_code(0);
+            details.stdout
+        };
+        runs.iter().map(details).collect::<String>().into_bytes()
+    }
+
     /// Panics when a reader sees anything of a secret, or nothing of what its children said beside it.
     #[track_caller]
     fn assert_kept(&self, beside: &[&str]) {
         self.assert_kept_by(
-            &["/logs", "stdout of the service", "stdout of the single run"],
+            &[
+                "/logs",
+                "history",
+                "stdout of the service",
+                "stdout of the single run",
+            ],
             beside,
         );
     }

@@ -13,9 +13,11 @@
 
 mod command_line;
 mod documents;
+mod history;
 mod http;
 mod limits;
 mod metrics;
+mod retries;
 mod single_run;
 mod supervision;
 mod support;

@@ -7,33 +7,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{
-    LIMIT, Place, children, command, descendants, now, pause, processor, wait_until, zombies_below,
+    Dice, LIMIT, Place, children, command, descendants, now, pause, processor, rounds, wait_until,
+    zombies_below,
 };
-
-/// Rounds at a random moment; `make test-longo` sets more.
-fn rounds() -> u64 {
-    let text = std::env::var("ORQUESTRADOR_TEST_RODADAS").unwrap_or_default();
-    text.parse().unwrap_or(20)
-}
-
-/// Numbers that are told when a test fails, so that a round can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let mut bytes = [0; 8];
-        let mut source = fs::File::open("/dev/urandom").unwrap();
-        std::io::Read::read_exact(&mut source, &mut bytes).unwrap();
-        Self(u64::from_le_bytes(bytes) | 1)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
 
 /// Programs that do not want to die, by name. Each makes the file `pronto-<name>` when everything that it starts
 /// is in place, and every process of it carries the mark `MARK`.

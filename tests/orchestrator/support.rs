@@ -1,6 +1,7 @@
 //! A place to start the program in, the program while it runs, and what it left when it ended.
 
 mod client;
+mod dice;
 mod processes;
 
 use std::fs;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use client::{Response, request, try_request};
+pub(crate) use dice::{Dice, rounds};
 pub(crate) use processes::{children, descendants, marked, zombies_below};
 
 /// No condition in these tests takes longer than this unless the program is wrong.
