@@ -93,6 +93,7 @@ impl ProcessorState {
     /// A run that was open when the orchestrator died was closed.
     pub fn lost(&mut self, run: &LostRun) {
         let outcome = LostRun::OUTCOME;
+        self.last_start = Some(run.started_at);
         self.last_outcome = Some(outcome);
         self.completed(outcome, run.closed_at);
         self.last_result = Some(LastResult {

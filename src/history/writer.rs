@@ -92,6 +92,7 @@ impl Writer {
             let mut answers = Vec::new();
             let mut end = None;
             let mut next = messages.recv_timeout(patience);
+            let is_idle = matches!(next, Err(RecvTimeoutError::Timeout));
             let is_over = matches!(next, Err(RecvTimeoutError::Disconnected));
             // Whatever came meanwhile goes into the same transaction.
             while let Ok(message) = next {
@@ -114,7 +115,7 @@ impl Writer {
                 // Who asked may have lost patience.
                 answer.send(()).ok();
             }
-            self.prune();
+            self.prune(is_idle || end.is_some());
             if let Some(answer) = end {
                 answer.send(()).ok();
                 return;
@@ -128,9 +129,8 @@ impl Writer {
     fn take(&mut self, fact: Fact) {
         match &fact {
             Fact::RunStarted(start) => {
-                let state = self.state(&start.spec.name);
-                state.started(start);
-                self.work.dirty.insert(start.spec.name.clone());
+                // Written with its end; a run that is lost has its start in its own row.
+                self.state(&start.spec.name).started(start);
             }
             Fact::RunFinished(run) => {
                 let name = &run.start.spec.name;
@@ -291,9 +291,10 @@ impl Writer {
         }
     }
 
-    fn prune(&mut self) {
+    /// Now and then while runs come, and when none come for a while.
+    fn prune(&mut self, is_idle: bool) {
         let is_due = self.work.runs_since_prune >= RUNS_PER_PRUNE
-            || (self.work.waiting.is_empty() && self.work.runs_since_prune > 0);
+            || (is_idle && self.work.runs_since_prune > 0);
         let Some(connection) = self
             .connection
             .as_mut()
