@@ -7,8 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{
-    Dice, LIMIT, Place, children, command, descendants, now, pause, processor, rounds, wait_until,
-    zombies_below,
+    Dice, LIMIT, Place, Running, children, command, descendants, now, pause, processor, rounds,
+    wait_until, zombies_below,
 };
 
 /// Programs that do not want to die, by name. Each makes the file `pronto-<name>` when everything that it starts
@@ -492,5 +492,63 @@ fn a_spawner_that_hangs_makes_runs_fail_with_that_reason_and_does_not_keep_the_s
     let finished = running.stop();
 
     finished.assert_code(0);
+    place.assert_nothing_is_alive();
+}
+
+/// As process 1 of a container: orphans come to it that nobody else will ever reap.
+#[test]
+fn as_process_1_it_reaps_what_it_adopts_and_ends_in_order() {
+    let orphans = "i=0; while test $i -lt 20; do (sleep 0.01 &) ; (setsid sh -c 'sleep 0.01 & exit 0' &); i=$((i+1)); done";
+    let place = Place::with_config(&processor("orfaos", &["sh", "-c", orphans], ""));
+    let mut start = command("unshare");
+    start
+        .args([
+            "--user",
+            "--map-root-user",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+        ])
+        .arg(env!("CARGO_BIN_EXE_orquestrador"))
+        .args(["--porta", "0", "--intervalo", "200ms"])
+        .current_dir(place.path())
+        .env("HOME", place.path())
+        .env("MARCA_DO_TESTE", place.mark());
+    let running = Running::start(start);
+    running.wait_for_cycles(5);
+    let [first] = children(running.pid())[..] else {
+        panic!("not one child of unshare: {:?}", children(running.pid()))
+    };
+    let status = fs::read_to_string(format!("/proc/{first}/status")).unwrap();
+    assert!(
+        status
+            .lines()
+            .any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")),
+        "not process 1: {status}"
+    );
+
+    // One that no run knows: it comes from outside, and only process 1 can reap it.
+    let mut enter = command("nsenter");
+    enter
+        .args([
+            "--user",
+            "--pid",
+            "--preserve-credentials",
+            "--target",
+            &first.to_string(),
+        ])
+        .args(["sh", "-c", "(sleep 0.05; touch acabou) &"]);
+    assert!(enter.current_dir(place.path()).status().unwrap().success());
+    place.wait_for_file("acabou");
+    pause(Duration::from_millis(50));
+    wait_until("no zombie", Duration::from_secs(5), || {
+        zombies_below(first).is_empty().then_some(())
+    });
+    kill(first, Signal::SIGTERM).unwrap();
+    let finished = running.wait();
+
+    finished.assert_code(0);
+    finished.assert_says("SIGTERM recebido");
     place.assert_nothing_is_alive();
 }
