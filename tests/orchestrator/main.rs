@@ -19,5 +19,6 @@ mod limits;
 mod metrics;
 mod retries;
 mod single_run;
+mod soak;
 mod supervision;
 mod support;
