@@ -29,6 +29,7 @@ use crate::records::{self, Access};
 use crate::signals;
 use crate::telemetry::console::Console;
 use crate::telemetry::log::JsonLog;
+use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::{Traces, trace_of};
 
@@ -108,7 +109,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } = parts;
     let settings = &loaded.settings;
     let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
-    init_tracing(traces.as_ref(), environment);
+    let log_counts = LogCounts::default();
+    init_tracing(traces.as_ref(), &log_counts, environment);
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     signals::listen(&shutdown)?;
@@ -116,10 +118,11 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets)?);
+    let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets));
+    metrics.count_log(log_counts);
     if listener.is_some() {
         metrics.expose_process()?;
-        metrics.expose_known(&known(&plan))?;
+        metrics.expose_known(&known(&plan, settings, &clock))?;
     }
     let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
@@ -233,7 +236,7 @@ fn plan(settings: &Settings) -> Plan {
     }
 }
 
-fn known(plan: &Plan) -> Known<'_> {
+fn known<'a>(plan: &'a Plan, settings: &Settings, clock: &Clock) -> Known<'a> {
     let slots = match plan.mode {
         Mode::Sequential => 1,
         Mode::Parallel => plan.parallelism,
@@ -242,6 +245,8 @@ fn known(plan: &Plan) -> Known<'_> {
         processors: &plan.processors,
         mode: plan.mode,
         slots,
+        now: clock.now(),
+        data_dir: settings.data_dir.clone(),
     }
 }
 

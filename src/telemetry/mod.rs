@@ -1,7 +1,9 @@
 //! The readers of facts that operators look at: console, log, metrics, traces. Refuses to know why a fact came about.
 
 pub mod console;
+pub mod exposition;
 pub mod log;
+pub mod log_counts;
 pub mod metrics;
 mod names;
 #[cfg(test)]
