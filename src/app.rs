@@ -31,6 +31,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         None => orchestrate::run(loaded, environment),
         Some(Command::Validate) => commands::validate(&loaded, environment),
         Some(Command::Processor { name }) => commands::processor(name, &loaded),
+        Some(Command::Metrics { markdown }) => commands::metrics(markdown),
         Some(Command::Documents(command)) => commands::documents(command, &loaded),
     }
 }

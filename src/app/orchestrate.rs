@@ -24,7 +24,7 @@ use crate::engine::status::StatusBoard;
 use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
 use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
-use crate::process::{self, Enforcement, Spawner, SpawnerLink};
+use crate::process::{self, Enforcement, ReportFolder, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
 use crate::telemetry::console::Console;
@@ -146,6 +146,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         environment: child_environment(&loaded, environment),
         output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
         live_output: settings.verbose.then(|| observers.clone()),
+        reports: report_folder(settings),
     };
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
@@ -174,6 +175,17 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } else {
         exit(settings, &shutdown, last.as_deref())
     })
+}
+
+/// Where attempts may leave metrics; runs do without when there can be no such folder.
+fn report_folder(settings: &Settings) -> Option<ReportFolder> {
+    if settings.dry_run {
+        return None;
+    }
+    let path = std::path::absolute(settings.instance_dir().join("metricas"));
+    path.and_then(ReportFolder::make)
+        .inspect_err(|error| tracing::warn!(%error, "processors cannot report metrics"))
+        .ok()
 }
 
 /// Processes without a run of their own are a fact like any other.

@@ -66,6 +66,13 @@ pub enum Command {
         #[arg(value_name = "NOME")]
         name: OwnProcessor,
     },
+    /// Mostra as métricas que /metrics oferece
+    #[command(name = "metricas")]
+    Metrics {
+        /// Como tabela em Markdown, tal qual docs/metrics.md
+        #[arg(long = "markdown")]
+        markdown: bool,
+    },
     /// What people do with documents.
     #[command(flatten)]
     Documents(DocumentCommand),

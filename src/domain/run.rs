@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cycle::CycleStart;
 use super::outcome::Outcome;
+use super::report::Report;
 use super::spec::ProcessorSpec;
 use super::trace::TraceContext;
 
@@ -171,6 +172,8 @@ pub struct RunResult {
     pub escaped: Escaped,
     /// Whether SIGTERM was not enough.
     pub kill_escalated: bool,
+    /// What the attempt reports of itself. The engine states it apart, so that no record of a run holds on to it.
+    pub report: Option<Report>,
 }
 
 impl RunResult {
@@ -189,6 +192,7 @@ impl RunResult {
             stderr: StreamTotals::default(),
             escaped: Escaped::default(),
             kill_escalated: false,
+            report: None,
         }
     }
 }

@@ -114,6 +114,7 @@ pub(crate) fn run(name: &str, outcome: Outcome) -> Arc<Run> {
             },
             escaped: Escaped::default(),
             kill_escalated: false,
+            report: None,
         }
     } else {
         RunResult::without_process(outcome, Some("bom falhou antes".to_owned()))

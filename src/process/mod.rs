@@ -19,6 +19,7 @@ mod orphans;
 mod output_file;
 mod protocol;
 mod reaping;
+mod report_file;
 mod spawner;
 mod sys;
 
@@ -28,4 +29,5 @@ pub use command::{Command, StartError};
 pub use limits::Enforcement;
 pub use link::{Spawner, SpawnerLink, launch};
 pub use output_file::OutputFile;
+pub use report_file::{ReportFolder, ReportPlace};
 pub use sys::set_process_name;

@@ -209,6 +209,7 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
         Event::HistoryRecovered { lost } => ("history_recovered", json!({ "lost_facts": lost })),
         Event::Restored(_)
         | Event::LoopTicked { .. }
+        | Event::MetricsReported { .. }
         | Event::HistoryOperated { .. } => return None,
     })
 }
@@ -257,6 +258,7 @@ pub(super) fn level(event: &Event) -> Option<Level> {
         Event::HistoryFailed { .. } => Some(Level::Error),
         Event::Restored(_)
         | Event::LoopTicked { .. }
+        | Event::MetricsReported { .. }
         | Event::HistoryOperated { .. } => None,
     }
 }

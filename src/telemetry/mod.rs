@@ -6,6 +6,8 @@ pub mod log;
 pub mod log_counts;
 pub mod metrics;
 mod names;
+pub mod reference;
+mod reports;
 #[cfg(test)]
 mod sink;
 pub mod traces;

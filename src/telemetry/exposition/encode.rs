@@ -194,11 +194,12 @@ fn push_bound(text: &mut String, bound: f64) {
 fn push_number(text: &mut String, value: f64) {
     /// Below it every whole number is exact.
     const WHOLE: f64 = 1e15;
+    const MINUS_ZERO: u64 = 1 << 63;
     if value.is_nan() {
         text.push_str("NaN");
     } else if value.is_infinite() {
         text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    } else if value.abs() < WHOLE && value.fract() == 0.0 {
+    } else if value.abs() < WHOLE && value.fract() == 0.0 && value.to_bits() != MINUS_ZERO {
         #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
         let whole = value as i64;
         write!(text, "{whole}").ok();

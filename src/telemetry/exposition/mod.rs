@@ -6,6 +6,8 @@
 mod encode;
 mod exemplars;
 mod negotiate;
+#[cfg(test)]
+mod tests;
 
 pub(super) use encode::encode;
 pub(super) use exemplars::{Exemplar, Exemplars};

@@ -88,7 +88,7 @@ pub(super) fn single_time(family: &'static Family, at: Option<Timestamp>) -> Met
     single(family, at.map_or(0.0, seconds))
 }
 
-pub(super) fn pair(name: &str, value: &str) -> LabelPair {
+pub(in crate::telemetry) fn pair(name: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());

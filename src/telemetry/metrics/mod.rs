@@ -21,7 +21,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use self::cycles::Cycles;
-use self::filling::{descriptions, single, single_time};
+use self::filling::{Filling, descriptions, single, single_time};
 use self::histogram::{Bounds, waits};
 use self::itself::Itself;
 use self::processors::Processors;
@@ -29,11 +29,13 @@ use super::exposition::{Exemplar, Exemplars, Format, encode};
 use super::log::{self, Level};
 use super::log_counts::LogCounts;
 use super::names;
+use super::reports::{self, Fault, Reports};
 use crate::domain::{
-    Cycle, Event, Mode, Observer, ProcessorSpec, Restored, Run, Schedule, TraceContext,
+    Cycle, Event, Mode, Observer, ProcessorSpec, Report, Restored, Run, RunStart, Schedule,
+    TraceContext,
 };
 
-pub(super) use self::filling::{number, seconds};
+pub(super) use self::filling::{number, pair, seconds};
 
 /// The reader that counts.
 pub struct Metrics {
@@ -62,6 +64,7 @@ struct State {
     cycles: Cycles,
     processors: Processors,
     itself: Itself,
+    reports: Reports,
 }
 
 impl State {
@@ -74,6 +77,7 @@ impl State {
             cycles: Cycles::new(cycles.0, cycles.1),
             processors: Processors::new(processors.0, processors.1),
             itself: Itself::new(itself.0, itself.1),
+            reports: Reports::default(),
         }
     }
 
@@ -82,6 +86,8 @@ impl State {
         families.extend(self.cycles.families());
         families.extend(processor_families::families(&self.processors));
         families.extend(self.itself.families());
+        families.extend(reporting(&self.reports));
+        families.extend(self.reports.families());
         families
     }
 }
@@ -134,6 +140,8 @@ impl Metrics {
         state.itself.data_dir = Some(known.data_dir.clone());
         state.cycles.expose(known.mode, Schedule::Main);
         state.processors.expose(known.processors, known.now);
+        let names = known.processors.iter().map(|spec| spec.name.to_string());
+        state.reports.expose(names);
         drop(state);
         self.registry.register(Box::new(Gathered {
             state: Arc::clone(&self.state),
@@ -223,6 +231,26 @@ impl Metrics {
         self.exemplars.keep(family, &labels, bucket, timed);
     }
 
+    fn reported(&self, start: &RunStart, at: Timestamp, report: &Report) {
+        // Whoever is not served need not be read.
+        let name = start.spec.name.as_str();
+        if !locked(&self.state).reports.knows(name) {
+            return;
+        }
+        let parsed = match report {
+            Report::Content(content) => reports::parse(content),
+            Report::TooLarge => Err((Fault::TooLarge, 0)),
+            Report::Unreadable => Err((Fault::Unreadable, 0)),
+        };
+        let line = parsed.as_ref().err().map(|(_, line)| *line);
+        let parsed = parsed.map_err(|(fault, _)| fault);
+        let news = locked(&self.state).reports.take(name, at, parsed);
+        if let Some(fault) = news {
+            let line = line.filter(|line| *line > 0);
+            tracing::warn!(processor = name, reason = %fault, line, "metrics of a processor were refused");
+        }
+    }
+
     fn planned(&self, at: Option<Timestamp>) {
         let mut state = locked(&self.state);
         state.cycles.next_start = at;
@@ -239,6 +267,19 @@ impl Metrics {
         state.processors.restored(restored);
         state.cycles.main = restored.main.clone();
     }
+}
+
+/// What is told of the reports themselves.
+fn reporting(reports: &Reports) -> [MetricFamily; 2] {
+    let mut rejected = Filling::new(&names::METRICS_REJECTED);
+    let mut last = Filling::new(&names::METRICS_LAST_REPORT);
+    for of in reports.processors() {
+        for (fault, count) in Fault::ALL.iter().zip(of.rejected) {
+            rejected.count(&[&of.name, fault.label()], count);
+        }
+        last.time(&[&of.name], of.last_report);
+    }
+    [rejected.into_family(), last.into_family()]
 }
 
 fn exemplar(trace: TraceContext, value: f64, at: Timestamp) -> Exemplar {
@@ -289,6 +330,7 @@ impl Observer for Metrics {
                 let mut state = locked(&self.state);
                 state.itself.operated(*operation, *duration, *is_ok);
             }
+            Event::MetricsReported { run, at, report } => self.reported(run, *at, report),
             Event::Started(_)
             | Event::AttemptFailed { .. }
             | Event::HistoryFailed { .. }
@@ -300,178 +342,4 @@ impl Observer for Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::samples;
-
-    fn metrics() -> Metrics {
-        let processors = ["bom", "ruim", "depois"].map(samples::spec);
-        let known = Known {
-            processors: &processors,
-            mode: Mode::Sequential,
-            slots: 1,
-            now: samples::instant(),
-            data_dir: "/".into(),
-        };
-        let metrics = Metrics::new(&Registry::new(), &[1.0, 2.0, 120.0]);
-        metrics.expose_known(&known).expect("exposed");
-        metrics
-    }
-
-    fn text(metrics: &Metrics) -> String {
-        metrics.render(Format::Text)
-    }
-
-    fn value(text: &str, series: &str) -> Option<f64> {
-        let line = text.lines().find_map(|line| {
-            line.strip_prefix("orquestrador_")?
-                .strip_prefix(series)?
-                .strip_prefix(' ')
-        });
-        line.map(|number| number.parse().expect("a number"))
-    }
-
-    #[test]
-    fn counters_and_timestamps_are_there_at_0_before_the_first_event_and_results_are_not() {
-        let text = text(&metrics());
-        for series in [
-            "runs_total{outcome=\"failure\",processor=\"ruim\"}",
-            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
-            "cycles_total{mode=\"sequential\",outcome=\"success\",schedule=\"main\"}",
-            "processor_last_success_timestamp_seconds{processor=\"ruim\"}",
-        ] {
-            assert_eq!(value(&text, series), Some(0.0), "{series}");
-        }
-        assert_eq!(
-            value(
-                &text,
-                "processor_info{processor=\"bom\",schedule_kind=\"cycle\"}"
-            ),
-            Some(1.0)
-        );
-        for family in [
-            "processor_last_run_success",
-            "processor_last_exit_code",
-            "processor_last_outcome",
-            "run_duration_seconds",
-        ] {
-            assert!(
-                !text.contains(&format!("orquestrador_{family}")),
-                "{family} would claim a result"
-            );
-        }
-    }
-
-    /// When the runs of the samples ended.
-    const ENDED: f64 = 1_795_370_647.5;
-
-    /// What one cycle of the samples comes to.
-    const MOVED: &[(&str, f64)] = &[
-        ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
-        ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
-        ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
-        (
-            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
-            1.0,
-        ),
-        (
-            "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
-            0.0,
-        ),
-        (
-            "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
-            1.0,
-        ),
-        ("processor_last_run_success{processor=\"bom\"}", 1.0),
-        ("processor_last_run_success{processor=\"ruim\"}", 0.0),
-        ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
-        ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
-        (
-            "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
-            ENDED,
-        ),
-        (
-            "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
-            0.0,
-        ),
-        (
-            "processor_last_success_timestamp_seconds{processor=\"bom\"}",
-            ENDED,
-        ),
-        (
-            "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
-            1.0,
-        ),
-        ("runs_in_flight{processor=\"bom\"}", 0.0),
-        ("runs_in_flight{processor=\"depois\"}", 0.0),
-        (
-            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1.0\"}",
-            0.0,
-        ),
-        (
-            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2.0\"}",
-            1.0,
-        ),
-        (
-            "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
-            0.25,
-        ),
-        (
-            "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
-            1.0,
-        ),
-        (
-            "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
-            1.0,
-        ),
-        ("cycles_in_flight{schedule=\"main\"}", 0.0),
-        ("cycle_last_duration_seconds", 3.01),
-        ("cycle_last_success_timestamp_seconds", 0.0),
-    ];
-
-    #[test]
-    fn one_cycle_moves_exactly_what_it_should() {
-        let metrics = metrics();
-        for event in samples::cycle() {
-            metrics.observe(&event);
-        }
-        let text = text(&metrics);
-        for (series, expected) in MOVED.iter().copied() {
-            assert_eq!(value(&text, series), Some(expected), "{series}");
-        }
-        assert!(
-            !text.contains("processor_last_run_success{processor=\"depois\"}"),
-            "a skip is no result"
-        );
-    }
-
-    #[test]
-    fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
-        let metrics = metrics();
-        let failure = crate::domain::Outcome::Timeout;
-        let since = "processor_failing_since_timestamp_seconds{processor=\"ruim\"}";
-        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
-        let first = value(&text(&metrics), since);
-        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
-        assert_eq!(value(&text(&metrics), since), first);
-        assert_eq!(
-            value(
-                &text(&metrics),
-                "processor_consecutive_failures{processor=\"ruim\"}"
-            ),
-            Some(2.0)
-        );
-        metrics.observe(&Event::RunFinished(samples::run(
-            "ruim",
-            crate::domain::Outcome::Success,
-        )));
-        assert_eq!(value(&text(&metrics), since), Some(0.0));
-        assert_eq!(
-            value(
-                &text(&metrics),
-                "processor_consecutive_failures{processor=\"ruim\"}"
-            ),
-            Some(0.0)
-        );
-    }
-}
+mod tests;
