@@ -13,9 +13,11 @@
 
 mod command_line;
 mod documents;
+mod exposition;
 mod http;
 mod limits;
 mod metrics;
+mod reports;
 mod single_run;
 mod supervision;
 mod support;

@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use client::{Response, request, try_request};
+pub(crate) use client::{Response, request, request_with, try_request};
 pub(crate) use processes::{children, descendants, marked, zombies_below};
 
 /// No condition in these tests takes longer than this unless the program is wrong.
