@@ -26,8 +26,9 @@ pub(super) fn local_zone(environment: &Environment) -> TimeZone {
 }
 
 /// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
-/// depend on it.
-pub(super) fn init_tracing(traces: Option<&Traces>, counts: &LogCounts, environment: &Environment) {
+/// depend on it, nor do the counts, which are handed back.
+pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) -> LogCounts {
+    let counts = LogCounts::default();
     let filter = environment
         .get("RUST_LOG")
         .and_then(|text| text.parse::<Targets>().ok());
@@ -46,4 +47,5 @@ pub(super) fn init_tracing(traces: Option<&Traces>, counts: &LogCounts, environm
     if let Err(error) = installed {
         stderr_line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
     }
+    counts
 }

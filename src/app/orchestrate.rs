@@ -109,8 +109,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } = parts;
     let settings = &loaded.settings;
     let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
-    let log_counts = LogCounts::default();
-    init_tracing(traces.as_ref(), &log_counts, environment);
+    let log_counts = init_tracing(traces.as_ref(), environment);
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     signals::listen(&shutdown)?;
@@ -119,10 +118,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets));
-    metrics.count_log(log_counts);
     if listener.is_some() {
-        metrics.expose_process()?;
-        metrics.expose_known(&known(&plan, settings, &clock))?;
+        expose(&metrics, log_counts, &known(&plan, settings, &clock))?;
     }
     let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
@@ -246,6 +243,13 @@ fn plan(settings: &Settings) -> Plan {
         parallelism: settings.parallelism,
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
     }
+}
+
+/// Makes the metrics ready for whoever gathers them.
+fn expose(metrics: &Metrics, log_counts: LogCounts, known: &Known<'_>) -> prometheus::Result<()> {
+    metrics.count_log(log_counts);
+    metrics.expose_process()?;
+    metrics.expose_known(known)
 }
 
 fn known<'a>(plan: &'a Plan, settings: &Settings, clock: &Clock) -> Known<'a> {

@@ -5,17 +5,21 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 
 use crate::domain::report::{MAX_REPORT, Report};
 
-/// The file's name within its attempt's folder.
-const FILE: &str = "metricas.prom";
-
 /// The folder of all attempts' folders. It goes when it is dropped.
 #[derive(Debug)]
-pub struct ReportFolder(PathBuf);
+pub struct ReportFolder {
+    path: PathBuf,
+    /// Folders that nobody has and that are empty. Making one costs a file system more than all else here.
+    free: Arc<Mutex<Vec<PathBuf>>>,
+    made: AtomicU64,
+}
 
 impl ReportFolder {
     /// Makes `path` anew, for us alone; what an earlier start left there is removed.
@@ -29,24 +33,43 @@ impl ReportFolder {
             Ok(()) | Err(_) => {}
         }
         private().recursive(true).create(&path)?;
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            free: Arc::default(),
+            made: AtomicU64::new(0),
+        })
     }
 
-    /// A place for one attempt; `name` is its alone.
+    /// A place for one attempt, which has it alone; `name`, which no other attempt has, is that of its file.
     ///
     /// # Errors
     ///
     /// It cannot be made.
     pub fn place(&self, name: &str) -> io::Result<ReportPlace> {
-        let folder = self.0.join(name);
-        private().create(&folder)?;
-        Ok(ReportPlace(folder))
+        let free = self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let folder = if let Some(folder) = free {
+            folder
+        } else {
+            let number = self.made.fetch_add(1, Ordering::Relaxed);
+            let folder = self.path.join(number.to_string());
+            private().create(&folder)?;
+            folder
+        };
+        Ok(ReportPlace {
+            file: folder.join(format!("{name}.prom")),
+            folder,
+            free: Arc::clone(&self.free),
+        })
     }
 }
 
 impl Drop for ReportFolder {
     fn drop(&mut self) {
-        remove_all(&self.0);
+        remove_all(&self.path);
     }
 }
 
@@ -56,38 +79,43 @@ fn private() -> DirBuilder {
     builder
 }
 
-/// The place of one attempt. It goes when it is dropped, with all that was put there.
+/// The place of one attempt. What was put there goes when it is dropped.
 #[derive(Debug)]
-pub struct ReportPlace(PathBuf);
+pub struct ReportPlace {
+    folder: PathBuf,
+    file: PathBuf,
+    free: Arc<Mutex<Vec<PathBuf>>>,
+}
 
 impl ReportPlace {
     /// Where the attempt may write.
     #[must_use]
-    pub fn file(&self) -> PathBuf {
-        self.0.join(FILE)
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// What was written, once; nothing when there is no file.
     #[must_use]
     pub fn take(&self) -> Option<Report> {
-        let path = self.file();
-        let report = match open(&path) {
+        let report = match open(&self.file) {
             Ok(Some(file)) => read(file).unwrap_or(Report::Unreadable),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Ok(None) | Err(_) => Report::Unreadable,
         };
-        fs::remove_file(&path).ok();
+        fs::remove_file(&self.file).ok();
         Some(report)
     }
 }
 
 impl Drop for ReportPlace {
     fn drop(&mut self) {
+        let folder = std::mem::take(&mut self.folder);
         // Almost always it is empty by now.
-        if fs::remove_dir(&self.0).is_ok() {
+        if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            free.push(folder);
             return;
         }
-        let folder = std::mem::take(&mut self.0);
         // Somebody may have put a million files there.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(move || remove_all(&folder))),
@@ -146,16 +174,40 @@ mod tests {
         assert_eq!(place.take(), None, "no file, no report");
         fs::write(place.file(), "texto").expect("written");
         fs::write(place.file().with_extension("tmp"), "resto").expect("written");
-        let mode = fs::metadata(parent.path().join("metricas/a-1")).expect("there");
+        let mode = fs::metadata(parent.path().join("metricas/0")).expect("there");
         assert_eq!(mode.permissions().mode() & 0o777, 0o700);
         assert_eq!(
             place.take(),
             Some(Report::Content(b"texto".as_slice().into()))
         );
         drop(place);
-        assert!(!parent.path().join("metricas/a-1").exists());
+        assert!(
+            !parent.path().join("metricas/0").exists(),
+            "it was not empty"
+        );
         drop(all);
         assert!(!parent.path().join("metricas").exists());
+    }
+
+    #[test]
+    fn an_empty_folder_is_used_again_but_never_by_two_at_once_nor_with_the_same_path() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let all = folder(&parent);
+        let paths: Vec<_> = ["a", "b", "c"]
+            .map(|name| all.place(name).expect("a place").file().to_path_buf())
+            .to_vec();
+        assert_eq!(
+            fs::read_dir(parent.path().join("metricas"))
+                .expect("there")
+                .count(),
+            1
+        );
+        assert!(paths[0] != paths[1] && paths[1] != paths[2], "{paths:?}");
+        let (one, two) = (
+            all.place("d").expect("a place"),
+            all.place("e").expect("a place"),
+        );
+        assert_ne!(one.file().parent(), two.file().parent());
     }
 
     #[test]
@@ -166,7 +218,7 @@ mod tests {
         let link = place("link");
         symlink("/etc/hostname", link.file()).expect("linked");
         let pipe = place("pipe");
-        nix::unistd::mkfifo(&pipe.file(), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        nix::unistd::mkfifo(pipe.file(), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
         let inner = place("folder");
         fs::create_dir(inner.file()).expect("a folder");
         for place in [&link, &pipe, &inner] {

@@ -82,6 +82,7 @@ fn a_bad_line_refuses_the_whole_file_and_what_was_kept_stays() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_fault_is_told_by_its_reason() {
     let many: String = (0..100_000).fold("# TYPE x gauge\n".to_owned(), |text, n| {
         text + &format!("x{{n=\"{n}\"}} 1\n")
