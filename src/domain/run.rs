@@ -172,6 +172,8 @@ pub struct RunResult {
     pub escaped: Escaped,
     /// Whether SIGTERM was not enough.
     pub kill_escalated: bool,
+    /// Of each attempt that we ended: from our first signal to the moment when nothing of it was left.
+    pub stops: Vec<Duration>,
     /// What the attempt reports of itself. The engine states it apart, so that no record of a run holds on to it.
     pub report: Option<Report>,
 }
@@ -192,6 +194,7 @@ impl RunResult {
             stderr: StreamTotals::default(),
             escaped: Escaped::default(),
             kill_escalated: false,
+            stops: Vec::new(),
             report: None,
         }
     }

@@ -114,6 +114,7 @@ pub(crate) fn run(name: &str, outcome: Outcome) -> Arc<Run> {
             },
             escaped: Escaped::default(),
             kill_escalated: false,
+            stops: Vec::new(),
             report: None,
         }
     } else {

@@ -132,8 +132,11 @@ fn followed(earlier: RunResult, later: RunResult) -> RunResult {
     let mut escaped = earlier.escaped;
     escaped.count = escaped.count.saturating_add(later.escaped.count);
     escaped.names.extend(later.escaped.names);
+    let mut stops = earlier.stops;
+    stops.extend(later.stops);
     RunResult {
         usage,
+        stops,
         stdout: earlier.stdout + later.stdout,
         stderr: earlier.stderr + later.stderr,
         escaped,

@@ -247,6 +247,7 @@ fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
         stderr,
         escaped: finished.escaped,
         kill_escalated: finished.escalated,
+        stops: finished.stop_duration.into_iter().collect(),
         report: None,
     }
 }

@@ -105,6 +105,7 @@ families! { OURS, "orquestrador_":
     KILL_ESCALATIONS = Counter "run_kill_escalations_total" [processor] "Runs for which SIGTERM was not enough.";
     METRICS_REJECTED = Counter "processor_metrics_rejected_total" [processor reason] "Reports of processors that were refused; with reason reserved, those of which a part was left out.";
     METRICS_LAST_REPORT = Gauge "processor_metrics_last_report_timestamp_seconds" [processor] "When a report of the processor was last accepted, 0 if none.";
+    RUN_STOP = Histogram "run_stop_duration_seconds" [processor] "From our first signal to an attempt to the end of its last process.";
     HISTORY_OPERATIONS = Counter "history_operations_total" [operation result] "What the history did, and whether it could.";
     HISTORY_DURATION = Histogram "history_operation_duration_seconds" [operation] "How long the history took.";
     DATA_FREE = Gauge "data_free_bytes" [] "Bytes free for us where the data directory lies; absent when it cannot be asked.";

@@ -210,6 +210,11 @@ fn a_timeout_and_a_spawn_error_are_counted_under_their_own_reasons() {
     );
     assert_value(
         &text,
+        "orquestrador_run_stop_duration_seconds_count{processor=\"dorme\"}",
+        1.0,
+    );
+    assert_value(
+        &text,
         "orquestrador_runs_total{processor=\"ausente\",outcome=\"error\"}",
         1.0,
     );

@@ -5,6 +5,7 @@ use prometheus::proto::MetricFamily;
 
 use super::super::names::{self, Family};
 use super::filling::{Filling, number, seconds};
+use super::histogram::Histogram;
 use super::processors::{Output, Processors, Series};
 use crate::domain::name::RESERVED;
 use crate::domain::{LastResult, Outcome, Stream};
@@ -127,7 +128,14 @@ fn counted(processors: &Processors) -> Vec<MetricFamily> {
 }
 
 /// Histograms appear at their first observation.
-fn observed(processors: &Processors) -> [MetricFamily; 2] {
+fn observed(processors: &Processors) -> [MetricFamily; 3] {
+    let waits = |family, of: fn(&Series) -> &Histogram| {
+        each(processors, family, |family, name, series| {
+            if !of(series).is_empty() {
+                family.histogram(&[name], &processors.wait_bounds, of(series));
+            }
+        })
+    };
     [
         each(processors, &names::RUN_DURATION, |family, name, series| {
             for (outcome, histogram) in Outcome::LABELS.iter().zip(&series.durations) {
@@ -136,15 +144,8 @@ fn observed(processors: &Processors) -> [MetricFamily; 2] {
                 }
             }
         }),
-        each(
-            processors,
-            &names::RUN_QUEUE_WAIT,
-            |family, name, series| {
-                if !series.queue_wait.is_empty() {
-                    family.histogram(&[name], &processors.wait_bounds, &series.queue_wait);
-                }
-            },
-        ),
+        waits(&names::RUN_QUEUE_WAIT, |series| &series.queue_wait),
+        waits(&names::RUN_STOP, |series| &series.stops),
     ]
 }
 

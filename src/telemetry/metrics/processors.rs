@@ -25,6 +25,7 @@ pub(super) struct Series {
     /// Of the first outcomes of [`Outcome::LABELS`]: success, failure, timeout.
     pub(super) durations: [Histogram; TIMED],
     pub(super) queue_wait: Histogram,
+    pub(super) stops: Histogram,
     /// When each run in flight has started, oldest first.
     pub(super) in_flight: Vec<Timestamp>,
     pub(super) attempts: u64,
@@ -56,6 +57,7 @@ impl Series {
             cancellations: Default::default(),
             durations: Default::default(),
             queue_wait: Histogram::default(),
+            stops: Histogram::default(),
             in_flight: Vec::new(),
             attempts: 0,
             retries: 0,
@@ -170,6 +172,7 @@ impl Processors {
     /// Returns the bucket of the run's duration when it was observed.
     pub(super) fn finished(&mut self, run: &Run) -> Option<usize> {
         let bounds = Arc::clone(&self.bounds);
+        let wait_bounds = Arc::clone(&self.wait_bounds);
         let series = self.of(&run.start.spec.name)?;
         let outcome = run.result.outcome;
         // A run without a process never counted as in flight.
@@ -181,6 +184,9 @@ impl Processors {
         series.state.finished(run);
         series.count(outcome);
         series.used(run);
+        for stop in &run.result.stops {
+            series.stops.observe(&wait_bounds, stop.as_secs_f64());
+        }
         let mut timed = Outcome::LABELS.iter().take(TIMED);
         let which = timed.position(|label| *label == outcome.label())?;
         let duration = run.result.duration.as_secs_f64();

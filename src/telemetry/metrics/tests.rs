@@ -178,6 +178,9 @@ fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
 fn everything() -> Vec<Event> {
     let run = samples::run_start("bom");
     let mut events = samples::cycle();
+    let mut stopped = Run::clone(&samples::run("ruim", Outcome::Timeout));
+    stopped.result.stops = vec![Duration::from_millis(20)];
+    events.push(Event::RunFinished(Arc::new(stopped)));
     events.push(Event::HistoryOperated {
         operation: HistoryOperation::Write,
         duration: Duration::from_millis(1),
