@@ -16,6 +16,8 @@ use crate::telemetry::names::Kind;
 pub(in crate::telemetry) struct Reports {
     /// One for each family that somebody has.
     shapes: BTreeMap<String, Shape>,
+    /// Every name that these have in one of the two formats, and whose it is.
+    claimed: HashMap<String, String>,
     of: Vec<OfProcessor>,
 }
 
@@ -23,6 +25,8 @@ struct Shape {
     kind: Kind,
     help: String,
     bounds: Vec<f64>,
+    /// How many processors have it.
+    users: usize,
 }
 
 /// What one processor reported.
@@ -119,21 +123,46 @@ impl Reports {
         if series.values().map(BTreeMap::len).sum::<usize>() > MAX_SERIES {
             return Err(Fault::TooManySeries);
         }
-        of.series = series;
+        let old = std::mem::replace(&mut of.series, series);
+        let kept: Vec<_> = of.series.keys().cloned().collect();
         for (name, family) in report.families {
             self.shapes.entry(name).or_insert_with(|| shape_of(family));
         }
-        let of = &self.of;
-        let is_used = |name: &str| of.iter().any(|of| of.series.contains_key(name));
-        self.shapes.retain(|name, _| is_used(name));
+        for name in kept.iter().filter(|name| !old.contains_key(*name)) {
+            self.gain(name);
+        }
+        for name in old.into_keys().filter(|name| !kept.contains(name)) {
+            self.lose(&name);
+        }
         Ok(())
     }
 
+    /// One more processor has this family.
+    fn gain(&mut self, name: &str) {
+        if let Some(shape) = self.shapes.get_mut(name) {
+            shape.users += 1;
+            for claim in claims(name, shape.kind) {
+                self.claimed.insert(claim, name.to_owned());
+            }
+        }
+    }
+
+    /// One processor less has it; the last one frees its names.
+    fn lose(&mut self, name: &str) {
+        let Some(shape) = self.shapes.get_mut(name) else {
+            return;
+        };
+        shape.users = shape.users.saturating_sub(1);
+        if shape.users == 0 {
+            for claim in claims(name, shape.kind) {
+                self.claimed.remove(&claim);
+            }
+            self.shapes.remove(name);
+        }
+    }
+
     fn check_shapes(&self, report: &Parsed) -> Result<(), Fault> {
-        let known = self.shapes.iter().map(|(name, shape)| (name, shape.kind));
-        let reported = report.families.iter();
-        let all = known.chain(reported.map(|(name, family)| (name, family.kind)));
-        let mut claimed: HashMap<String, &str> = HashMap::new();
+        let mut new: HashMap<String, &str> = HashMap::new();
         for (name, family) in &report.families {
             let mut bounds = bounds_of(family);
             let first = match self.shapes.get(name) {
@@ -144,11 +173,10 @@ impl Reports {
             if bounds.any(|bounds| first.is_some_and(|first| first != bounds)) {
                 return Err(Fault::BucketMismatch);
             }
-        }
-        for (name, kind) in all {
-            for claim in claims(name, kind) {
-                let earlier = claimed.insert(claim, name.as_str());
-                if earlier.is_some_and(|earlier| earlier != name.as_str()) {
+            for claim in claims(name, family.kind) {
+                let known = self.claimed.get(&claim).map(String::as_str);
+                let earlier = known.or_else(|| new.insert(claim, name));
+                if earlier.is_some_and(|earlier| earlier != name) {
                     return Err(Fault::NameConflict);
                 }
             }
@@ -158,16 +186,24 @@ impl Reports {
 
     /// The families, each series with the label `processor`.
     pub(in crate::telemetry) fn families(&self) -> Vec<MetricFamily> {
+        let mut metrics: BTreeMap<&str, Vec<Metric>> = BTreeMap::new();
+        for of in &self.of {
+            for (name, series) in &of.series {
+                let Some(shape) = self.shapes.get(name) else {
+                    continue;
+                };
+                let each = series.iter();
+                let each =
+                    each.map(|(labels, value)| metric(&of.name, labels, (shape.kind, value)));
+                metrics.entry(name).or_default().extend(each);
+            }
+        }
         let family = |(name, shape): (&String, &Shape)| {
-            let metrics = self.of.iter().flat_map(|of| {
-                let series = of.series.get(name).into_iter().flatten();
-                series.map(|(labels, value)| metric(&of.name, labels, (shape.kind, value)))
-            });
             let mut family = MetricFamily::default();
             family.set_name(name.clone());
             family.set_help(shape.help.clone());
             family.set_field_type(shape.kind.proto());
-            family.set_metric(metrics.collect());
+            family.set_metric(metrics.remove(name.as_str()).unwrap_or_default());
             family
         };
         self.shapes.iter().map(family).collect()
@@ -180,6 +216,7 @@ fn shape_of(family: Family) -> Shape {
         kind: family.kind,
         help: family.help,
         bounds,
+        users: 0,
     }
 }
 

@@ -235,6 +235,20 @@ fn a_processor_has_at_most_200_series_however_many_attempts_report_new_ones() {
 }
 
 #[test]
+fn a_name_is_taken_as_long_as_anybody_has_it() {
+    let mut reports = reports();
+    let (gauge, none) = ("# TYPE x gauge\nx 1\n", "# TYPE y gauge\ny 1\n");
+    let counter = "# TYPE x_total counter\nx_total 1\n";
+    take(&mut reports, "a", gauge);
+    take(&mut reports, "b", gauge);
+    take(&mut reports, "a", none);
+    assert_eq!(take(&mut reports, "a", counter), Some(Fault::NameConflict));
+    take(&mut reports, "b", none);
+    assert_eq!(take(&mut reports, "a", counter), None);
+    assert_eq!(take(&mut reports, "b", gauge), Some(Fault::NameConflict));
+}
+
+#[test]
 fn a_sum_that_would_become_infinite_is_refused() {
     let mut reports = reports();
     let report = "# TYPE x_total counter\nx_total 1.7e308\n";
