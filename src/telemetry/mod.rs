@@ -1,4 +1,4 @@
-//! The readers of facts that operators look at: console, log, metrics, traces. Refuses to know why a fact came about.
+//! The readers of facts that operators look at: console, log, metrics and their text, reports of processors, traces. Refuses to know why a fact came about.
 
 pub mod console;
 pub mod exposition;
