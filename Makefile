@@ -64,9 +64,10 @@ check: ## Formato, lints, documentação, licenças
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 	.ci/deny
 
-bench: build ## Mede um ciclo único, a memória do serviço parado e o custo de iniciar processos
+bench: build ## Mede um ciclo único, a memória do serviço parado o custo de iniciar processos e o das métricas
 	benches/processo.py $(BINARIO)
 	cargo bench --locked --bench spawn
+	cargo bench --locked --bench exposition
 
 up: ## Inicia a pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
 down: ## Para a pilha (ainda não disponível)

@@ -28,4 +28,20 @@ fi
 echo "ciclo $cycle, tentativa $attempt" >&2
 
 files=$(find . -maxdepth 1 -type f | wc -l | tr -d ' ')
+
+# Métricas próprias aparecem em /metrics com o rótulo processor; as regras estão em docs/metrics.md.
+# Conte o que esta tentativa fez; o orquestrador soma os contadores. Grave ao lado e renomeie: nunca pela metade.
+if [ -n "${ORQUESTRADOR_METRICS_FILE:-}" ]; then
+    largest=$(find . -maxdepth 1 -type f -exec wc -c {} \; | sort -n | tail -n 1 | awk '{ print $1 }')
+    cat > "$ORQUESTRADOR_METRICS_FILE.tmp" <<FIM
+# HELP exemplo_arquivos_vistos_total Arquivos vistos.
+# TYPE exemplo_arquivos_vistos_total counter
+exemplo_arquivos_vistos_total $files
+# HELP exemplo_maior_arquivo_bytes Tamanho do maior arquivo.
+# TYPE exemplo_maior_arquivo_bytes gauge
+exemplo_maior_arquivo_bytes ${largest:-0}
+FIM
+    mv "$ORQUESTRADOR_METRICS_FILE.tmp" "$ORQUESTRADOR_METRICS_FILE"
+fi
+
 echo "$files arquivos vistos"

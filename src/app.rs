@@ -42,6 +42,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
                 history::one(&arguments, reader, zone, out)
             })
         }
+        Some(Command::Metrics { markdown }) => commands::metrics(markdown),
         Some(Command::Documents(command)) => commands::documents(command, &loaded),
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use orquestrador::domain::{
     CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputSpec,
-    ProcessorName, ProcessorSpec, ResourceLimits, Retry, RunResult, RunStart,
+    ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -25,6 +25,8 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Script {
     runs: BTreeMap<&'static str, (Duration, Outcome)>,
     in_flight: Arc<AtomicUsize>,
+    /// What every attempt reports.
+    report: Option<Report>,
     most_in_flight: Arc<AtomicUsize>,
 }
 
@@ -53,6 +55,7 @@ impl Runner for Script {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         RunResult {
             duration: began.elapsed(),
+            report: self.report.clone(),
             ..RunResult::without_process(outcome, None)
         }
     }
@@ -105,6 +108,7 @@ impl Observer for Notes {
             Event::AttemptFailed { run, attempt, .. } => {
                 format!("attempt {} of {} failed", attempt.number, run.spec.name)
             }
+            Event::MetricsReported { run, .. } => format!("report {}", run.spec.name),
             Event::Started(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
@@ -226,6 +230,32 @@ async fn a_sequential_cycle_takes_the_sum_of_its_runs_even_after_a_failure() {
             "cycle end failure"
         ],
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_each_attempt_reports_is_stated_at_its_end_and_the_record_of_the_run_does_not_hold_it()
+{
+    let mut script = Script::new(&[("a", 2, FAILURE)]);
+    script.report = Some(Report::Content(b"text".as_slice().into()));
+    let mut retried = ProcessorSpec::clone(&spec("a", &[]));
+    retried.retry.attempts = 2;
+    let stage = stage(plan(Mode::Sequential, &[Arc::new(retried)]), script);
+    let cycle = stage.scheduler.run().await.expect("a cycle");
+    let texts = stage.notes.texts();
+    let told: Vec<_> = texts.iter().filter(|text| *text != "tick").collect();
+    assert_eq!(
+        told,
+        [
+            "cycle 1 startup",
+            "start a",
+            "report a",
+            "attempt 1 of a failed",
+            "report a",
+            "end a failure exit_code",
+            "cycle end failure"
+        ]
+    );
+    assert_eq!(cycle.runs[0].result.report, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,8 @@ use orquestrador::domain::{
 };
 use orquestrador::engine::{ChildEnvironment, LocalRunner, RunStop, Runner as _};
 use orquestrador::process::{self, Enforcement, Spawner};
-use orquestrador::telemetry::metrics::Metrics;
+use orquestrador::telemetry::exposition::Format;
+use orquestrador::telemetry::metrics::{Known, Metrics};
 use prometheus::Registry;
 use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -94,6 +95,7 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
         environment: ChildEnvironment::default(),
         live_output: None,
         output_dir: None,
+        reports: None,
     };
     let running = launched.runtime.spawn({
         let (start, stop) = (Arc::clone(&start), stop.clone());
@@ -135,7 +137,15 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
 #[track_caller]
 fn assert_counted(bad: &Bad, settings: &Settings, start: Arc<RunStart>, result: RunResult) {
     let escaped = u64::from(result.escaped.count);
-    let metrics = Metrics::new(&Registry::new(), &settings.buckets).unwrap();
+    let metrics = Metrics::new(&Registry::new(), &settings.buckets);
+    let known = Known {
+        processors: &[Arc::clone(&start.spec)],
+        mode: settings.mode,
+        slots: 1,
+        now: start.started_at,
+        data_dir: settings.data_dir.clone(),
+    };
+    metrics.expose_known(&known).unwrap();
     metrics.observe(&Event::RunStarted(Arc::clone(&start)));
     metrics.observe(&Event::RunFinished(Arc::new(Run {
         start,
@@ -143,7 +153,7 @@ fn assert_counted(bad: &Bad, settings: &Settings, start: Arc<RunStart>, result: 
         result,
         finished_at: Timestamp::now(),
     })));
-    let exposition = String::from_utf8(metrics.render().unwrap()).unwrap();
+    let exposition = metrics.render(Format::Text);
     let count = |name: &str, reason: &[(&str, &str)]| {
         counter(
             &exposition,

@@ -20,6 +20,7 @@ use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
 use crate::records::{self, Access};
+use crate::telemetry::reference;
 
 /// `validar`: what holds, and what would fail at the first start.
 pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
@@ -52,6 +53,16 @@ pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
     } else {
         Exit::Failed
     }
+}
+
+/// `metricas`: the catalogue.
+pub(super) fn metrics(markdown: bool) -> Exit {
+    stdout_text(&if markdown {
+        reference::markdown()
+    } else {
+        reference::lines()
+    });
+    Exit::Done
 }
 
 /// What would keep a processor's program from starting.

@@ -11,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::stderr_line;
 use crate::config::Environment;
+use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::traces::Traces;
 
 /// The zone in which people read times: that of `TZ`, else of `/etc/localtime`, which is read as it is, since finding
@@ -25,8 +26,9 @@ pub(super) fn local_zone(environment: &Environment) -> TimeZone {
 }
 
 /// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
-/// depend on it.
-pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) {
+/// depend on it, nor do the counts, which are handed back.
+pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) -> LogCounts {
+    let counts = LogCounts::default();
     let filter = environment
         .get("RUST_LOG")
         .and_then(|text| text.parse::<Targets>().ok());
@@ -35,7 +37,9 @@ pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) {
         .with_writer(io::stderr)
         .with_target(true)
         .with_filter(filter);
-    let subscriber = tracing_subscriber::registry().with(lines);
+    let subscriber = tracing_subscriber::registry()
+        .with(lines)
+        .with(counts.layer());
     let installed = match traces {
         Some(traces) => subscriber.with(traces.layer()).try_init(),
         None => subscriber.try_init(),
@@ -43,4 +47,5 @@ pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) {
     if let Err(error) = installed {
         stderr_line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
     }
+    counts
 }

@@ -25,11 +25,12 @@ use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shut
 use crate::history::{History, Recorder};
 use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
-use crate::process::{self, Enforcement, Spawner, SpawnerLink};
+use crate::process::{self, Enforcement, ReportFolder, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
 use crate::telemetry::console::Console;
 use crate::telemetry::log::JsonLog;
+use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::{Traces, trace_of};
 
@@ -116,7 +117,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } = parts;
     let settings = &loaded.settings;
     let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
-    init_tracing(traces.as_ref(), environment);
+    let log_counts = init_tracing(traces.as_ref(), environment);
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     signals::listen(&shutdown)?;
@@ -124,7 +125,12 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 
     let plan = plan(settings);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = metrics(settings, &plan, listener.is_some())?;
+    let metrics = metrics(
+        settings,
+        &known(&plan, settings, &clock),
+        log_counts,
+        listener.is_some(),
+    )?;
     let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
     observers.state(&Event::Started(Arc::new(startup(
@@ -142,13 +148,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let http = listener.map(|listener| Http::serve(listener, views));
 
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let runner = LocalRunner {
-        spawner: spawner.clone(),
-        clock: clock.clone(),
-        environment: child_environment(&loaded, environment),
-        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
-        live_output: settings.verbose.then(|| observers.clone()),
-    };
+    let environment = child_environment(&loaded, environment);
+    let runner = runner(settings, environment, &spawner, (&clock, &observers));
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
@@ -179,6 +180,23 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     })
 }
 
+/// What runs processors: as processes of this machine.
+fn runner(
+    settings: &Settings,
+    environment: ChildEnvironment,
+    spawner: &Spawner,
+    (clock, observers): (&Clock, &Observers),
+) -> LocalRunner {
+    LocalRunner {
+        spawner: spawner.clone(),
+        clock: clock.clone(),
+        environment,
+        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
+        live_output: settings.verbose.then(|| observers.clone()),
+        reports: report_folder(settings),
+    }
+}
+
 /// What is open while cycles run.
 struct Open {
     spawner: Spawner,
@@ -201,6 +219,17 @@ impl Open {
             http.stop().await;
         }
     }
+}
+
+/// Where attempts may leave metrics; runs do without when there can be no such folder.
+fn report_folder(settings: &Settings) -> Option<ReportFolder> {
+    if settings.dry_run {
+        return None;
+    }
+    let path = std::path::absolute(settings.instance_dir().join("metricas"));
+    path.and_then(ReportFolder::make)
+        .inspect_err(|error| tracing::warn!(%error, "processors cannot report metrics"))
+        .ok()
 }
 
 /// Processes without a run of their own are a fact like any other.
@@ -264,16 +293,22 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 /// The reader that counts; with everything that a scrape wants to see when there can be one.
-fn metrics(settings: &Settings, plan: &Plan, is_scraped: bool) -> anyhow::Result<Arc<Metrics>> {
-    let metrics = Metrics::new(&Registry::new(), &settings.buckets)?;
+fn metrics(
+    settings: &Settings,
+    known: &Known<'_>,
+    log_counts: LogCounts,
+    is_scraped: bool,
+) -> prometheus::Result<Arc<Metrics>> {
+    let metrics = Metrics::new(&Registry::new(), &settings.buckets);
     if is_scraped {
+        metrics.count_log(log_counts);
         metrics.expose_process()?;
-        metrics.expose_known(&known(plan))?;
+        metrics.expose_known(known)?;
     }
     Ok(Arc::new(metrics))
 }
 
-fn known(plan: &Plan) -> Known<'_> {
+fn known<'a>(plan: &'a Plan, settings: &Settings, clock: &Clock) -> Known<'a> {
     let slots = match plan.mode {
         Mode::Sequential => 1,
         Mode::Parallel => plan.parallelism,
@@ -282,6 +317,8 @@ fn known(plan: &Plan) -> Known<'_> {
         processors: &plan.processors,
         mode: plan.mode,
         slots,
+        now: clock.now(),
+        data_dir: settings.data_dir.clone(),
     }
 }
 

@@ -75,6 +75,13 @@ pub enum Command {
     /// Mostra tudo o que se sabe de uma execução: fatos, tentativas, saída
     #[command(name = "execucao")]
     Run(RunArgs),
+    /// Mostra as métricas que /metrics oferece
+    #[command(name = "metricas")]
+    Metrics {
+        /// Como tabela em Markdown, tal qual docs/metrics.md
+        #[arg(long = "markdown")]
+        markdown: bool,
+    },
     /// What people do with documents.
     #[command(flatten)]
     Documents(DocumentCommand),

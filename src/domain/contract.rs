@@ -8,6 +8,8 @@ pub const CYCLE: &str = "ORQUESTRADOR_CYCLE";
 pub const ATTEMPT: &str = "ORQUESTRADOR_ATTEMPT";
 /// The processor's name.
 pub const PROCESSOR: &str = "ORQUESTRADOR_PROCESSOR";
+/// Where the attempt may write metrics of its own, in Prometheus' text format.
+pub const METRICS_FILE: &str = "ORQUESTRADOR_METRICS_FILE";
 /// `true` when nothing may be written.
 pub const DRY_RUN: &str = "ORQUESTRADOR_DRY_RUN";
 /// The configuration file in use, absolute; only for the orchestrator's own processors.

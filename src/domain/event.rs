@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cycle::{Cycle, CycleStart};
+use super::report::Report;
 use super::run::{Attempt, Escaped, OutputLine, Run, RunStart};
 use super::spec::Mode;
 use super::state::Restored;
@@ -48,6 +49,15 @@ pub enum Event {
         attempt: Attempt,
         /// Time until the next one.
         wait: Duration,
+    },
+    /// An attempt has left metrics of its own.
+    MetricsReported {
+        /// The run that it belongs to.
+        run: Arc<RunStart>,
+        /// When they were read.
+        at: Timestamp,
+        /// What was read.
+        report: Report,
     },
     /// A run has ended, also one that was skipped.
     RunFinished(Arc<Run>),

@@ -6,6 +6,7 @@ pub mod event;
 pub mod mask;
 pub mod name;
 pub mod outcome;
+pub mod report;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -19,6 +20,7 @@ pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+pub use report::Report;
 pub use run::{
     Attempt, Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage,
 };

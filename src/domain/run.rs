@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cycle::CycleStart;
 use super::outcome::Outcome;
+use super::report::Report;
 use super::spec::ProcessorSpec;
 use super::trace::TraceContext;
 
@@ -171,6 +172,10 @@ pub struct RunResult {
     pub escaped: Escaped,
     /// Whether SIGTERM was not enough.
     pub kill_escalated: bool,
+    /// Of each attempt that we ended: from our first signal to the moment when nothing of it was left.
+    pub stops: Vec<Duration>,
+    /// What the attempt reports of itself. The engine states it apart, so that no record of a run holds on to it.
+    pub report: Option<Report>,
 }
 
 impl RunResult {
@@ -189,6 +194,8 @@ impl RunResult {
             stderr: StreamTotals::default(),
             escaped: Escaped::default(),
             kill_escalated: false,
+            stops: Vec::new(),
+            report: None,
         }
     }
 }

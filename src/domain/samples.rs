@@ -114,6 +114,8 @@ pub(crate) fn run(name: &str, outcome: Outcome) -> Arc<Run> {
             },
             escaped: Escaped::default(),
             kill_escalated: false,
+            stops: Vec::new(),
+            report: None,
         }
     } else {
         RunResult::without_process(outcome, Some("bom falhou antes".to_owned()))

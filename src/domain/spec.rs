@@ -176,4 +176,17 @@ impl ProcessorSpec {
             .first()
             .is_some_and(|program| program == OWN_BINARY)
     }
+
+    /// The longest that a run may take: every attempt up to its timeout and grace period, and the longest waits between.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        let attempt = self.timeout.saturating_add(self.grace);
+        let mut sum = attempt.saturating_mul(self.retry.attempts);
+        let mut wait = self.retry.wait.min(self.retry.max_wait);
+        for _ in 1..self.retry.attempts {
+            sum = sum.saturating_add(wait);
+            wait = wait.saturating_mul(2).min(self.retry.max_wait);
+        }
+        sum
+    }
 }

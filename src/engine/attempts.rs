@@ -24,7 +24,14 @@ impl<R: Runner> Cycles<R> {
                 .unwrap_or(u32::MAX)
                 .saturating_add(1);
             let started_at = self.clock.now();
-            let result = self.attempt(start, number, stop).await;
+            let mut result = self.attempt(start, number, stop).await;
+            if let Some(report) = result.report.take() {
+                self.observers.state(&Event::MetricsReported {
+                    run: Arc::clone(start),
+                    at: self.clock.now(),
+                    report,
+                });
+            }
             let attempt = Attempt {
                 number,
                 started_at,
@@ -125,8 +132,11 @@ fn followed(earlier: RunResult, later: RunResult) -> RunResult {
     let mut escaped = earlier.escaped;
     escaped.count = escaped.count.saturating_add(later.escaped.count);
     escaped.names.extend(later.escaped.names);
+    let mut stops = earlier.stops;
+    stops.extend(later.stops);
     RunResult {
         usage,
+        stops,
         stdout: earlier.stdout + later.stdout,
         stderr: earlier.stderr + later.stderr,
         escaped,

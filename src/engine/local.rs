@@ -11,7 +11,8 @@ use crate::domain::{
     RunStart, StreamTotals,
 };
 use crate::process::{
-    Captured, Child, Command, Ending, Finished, Limits, Spawner, StartError, Stop,
+    Captured, Child, Command, Ending, Finished, Limits, ReportFolder, ReportPlace, Spawner,
+    StartError, Stop,
 };
 
 /// What children get beside what their processor configures.
@@ -39,11 +40,14 @@ pub struct LocalRunner {
     pub live_output: Option<Observers>,
     /// Where output goes that is to be kept in files; none in a dry run.
     pub output_dir: Option<PathBuf>,
+    /// Where attempts may leave metrics of their own; none in a dry run.
+    pub reports: Option<ReportFolder>,
 }
 
 impl Runner for LocalRunner {
     async fn run(&self, start: &Arc<RunStart>, attempt: u32, stop: &RunStop) -> RunResult {
-        let command = self.command(start, attempt);
+        let report = self.report_place(start, attempt);
+        let command = self.command(start, attempt, report.as_ref());
         let mask = self.mask(&start.spec, &command);
         tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
         let child = match Child::start(&self.spawner, &command).await {
@@ -71,7 +75,9 @@ impl Runner for LocalRunner {
         if let Some(live) = live {
             live.finish();
         }
-        result(finished, stop, &mask)
+        let mut result = result(finished, stop, &mask);
+        result.report = report.and_then(|place| place.take());
+        result
     }
 }
 
@@ -89,7 +95,15 @@ impl LocalRunner {
         live.is_wanted().then_some(live)
     }
 
-    fn command(&self, start: &RunStart, attempt: u32) -> Command {
+    /// Without a place the attempt runs all the same.
+    fn report_place(&self, start: &RunStart, attempt: u32) -> Option<ReportPlace> {
+        let name = format!("{}-{attempt}", start.id.as_str());
+        let made = self.reports.as_ref()?.place(&name);
+        made.inspect_err(|error| tracing::warn!(%error, "no place for the metrics of an attempt"))
+            .ok()
+    }
+
+    fn command(&self, start: &RunStart, attempt: u32, report: Option<&ReportPlace>) -> Command {
         let spec = &start.spec;
         let mut command = spec.command.iter();
         let program = command.next().cloned().unwrap_or_default();
@@ -106,7 +120,7 @@ impl LocalRunner {
             arguments: std::iter::once(shown).chain(command.cloned()).collect(),
             clear_environment: spec.clear_environment,
             removed: self.removed(spec),
-            set: self.set(start, attempt),
+            set: self.set(start, attempt, report),
             directory: PathBuf::from(&spec.directory),
             limits: spec.limits.clone(),
         }
@@ -134,7 +148,12 @@ impl LocalRunner {
             .collect()
     }
 
-    fn set(&self, start: &RunStart, attempt: u32) -> Vec<(String, String)> {
+    fn set(
+        &self,
+        start: &RunStart,
+        attempt: u32,
+        report: Option<&ReportPlace>,
+    ) -> Vec<(String, String)> {
         let spec = &start.spec;
         let own = if spec.is_own() {
             self.environment.for_own.as_slice()
@@ -151,6 +170,12 @@ impl LocalRunner {
         fact(contract::CYCLE, start.cycle.number.to_string());
         fact(contract::ATTEMPT, attempt.to_string());
         fact(contract::PROCESSOR, spec.name.to_string());
+        if let Some(place) = report {
+            fact(
+                contract::METRICS_FILE,
+                place.file().to_string_lossy().into_owned(),
+            );
+        }
         if self.environment.dry_run {
             fact(contract::DRY_RUN, "true".to_owned());
         }
@@ -222,6 +247,8 @@ fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {
         stderr,
         escaped: finished.escaped,
         kill_escalated: finished.escalated,
+        stops: finished.stop_duration.into_iter().collect(),
+        report: None,
     }
 }
 

@@ -252,6 +252,7 @@ impl Observer for StatusBoard {
             Event::Started(_)
             | Event::StraysEnded(_)
             | Event::AttemptFailed { .. }
+            | Event::MetricsReported { .. }
             | Event::HistoryOperated { .. }
             | Event::RunOutput { .. } => {}
         }

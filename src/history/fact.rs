@@ -27,6 +27,7 @@ impl Fact {
             | Event::StartPlanned { .. }
             | Event::RunOutput { .. }
             | Event::AttemptFailed { .. }
+            | Event::MetricsReported { .. }
             | Event::StraysEnded(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }

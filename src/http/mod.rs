@@ -1,6 +1,7 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
 mod health;
+mod metrics;
 mod page;
 mod status;
 
@@ -11,18 +12,19 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::Clock;
 use crate::engine::status::StatusBoard;
-use crate::telemetry::metrics::{CONTENT_TYPE, Metrics};
+use crate::telemetry::metrics::Metrics;
 
 /// The handler label of a request that no route matched.
 const UNMATCHED: &str = "unmatched";
@@ -104,7 +106,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/-/ready", get(ready))
         .route("/status", get(status_report))
         .route("/logs", get(logs))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&views), finish))
@@ -118,11 +120,11 @@ async fn finish(
     request: Request,
     next: Next,
 ) -> Response {
+    let began = Instant::now();
     let mut response = next.run(request).await;
     let handler = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    views
-        .metrics
-        .count_request(handler, response.status().as_u16());
+    let code = response.status().as_u16();
+    views.metrics.count_request(handler, code, began.elapsed());
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -176,13 +178,6 @@ async fn logs(State(views): State<Arc<Views>>) -> Json<Value> {
     Json(status::logs(&views.board.snapshot(), &views))
 }
 
-async fn metrics(State(views): State<Arc<Views>>) -> Response {
-    match views.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
-}
-
 async fn not_found() -> (StatusCode, Json<Value>) {
     (
         StatusCode::NOT_FOUND,
@@ -216,8 +211,10 @@ mod tests {
             processors: &processors,
             mode: Mode::Sequential,
             slots: 1,
+            now: samples::instant(),
+            data_dir: "/".into(),
         };
-        let metrics = Arc::new(Metrics::new(&Registry::new(), &[1.0]).expect("registered"));
+        let metrics = Arc::new(Metrics::new(&Registry::new(), &[1.0]));
         metrics.expose_known(&known).expect("exposed");
         let plan = Plan {
             mode: Mode::Sequential,

@@ -80,6 +80,8 @@ pub struct Finished {
     pub left: u32,
     /// Whether SIGKILL was needed after SIGTERM.
     pub escalated: bool,
+    /// From our first signal to the moment when nothing of it was left; none when it ended by itself.
+    pub stop_duration: Option<Duration>,
     /// Standard output.
     pub stdout: Captured,
     /// Standard error.
@@ -161,8 +163,13 @@ impl Child {
             .as_ref()
             .map(|end| Duration::from_micros(end.elapsed_micros));
         let duration = elapsed.unwrap_or_else(|| self.started.elapsed());
+        let stop_duration = ladder.asked.filter(|_| end.is_some());
+        let stop_duration = stop_duration.map(|asked| asked.elapsed());
         self.drain(&mut output, clock, &mut on_output).await;
-        finished(end, &ladder, duration, output)
+        Finished {
+            stop_duration,
+            ..finished(end, &ladder, duration, output)
+        }
     }
 
     /// Reads what is left in the pipes, until both are closed or [`DRAIN`] is over: an end of file may never come.
@@ -246,6 +253,8 @@ struct Ladder {
     grace: Duration,
     /// Why we are ending it; none while it may run.
     ending: Option<Ending>,
+    /// When the first signal was sent.
+    asked: Option<Instant>,
     killed: bool,
     escalated: bool,
 }
@@ -256,6 +265,7 @@ impl Ladder {
             deadline,
             grace,
             ending: None,
+            asked: None,
             killed: false,
             escalated: false,
         }
@@ -263,12 +273,14 @@ impl Ladder {
 
     async fn terminate(&mut self, ticket: &Ticket, ending: Ending) {
         self.ending = Some(ending);
+        self.asked.get_or_insert_with(Instant::now);
         self.deadline = Instant::now() + self.grace;
         self.signal(ticket, Signal::SIGTERM).await;
     }
 
     async fn kill(&mut self, ticket: &Ticket, ending: Ending) {
         self.ending.get_or_insert(ending);
+        self.asked.get_or_insert_with(Instant::now);
         self.killed = true;
         self.deadline = Instant::now() + KILL_PATIENCE;
         self.signal(ticket, Signal::SIGKILL).await;
@@ -332,6 +344,7 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
         escaped: end.escaped,
         left: end.left,
         escalated,
+        stop_duration: None,
         stdout: output.stdout,
         stderr: output.stderr,
     }

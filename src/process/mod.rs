@@ -20,6 +20,7 @@ mod orphans;
 mod output_file;
 mod protocol;
 mod reaping;
+mod report_file;
 mod spawner;
 mod sys;
 
@@ -30,4 +31,5 @@ pub use leftovers::end_leftovers;
 pub use limits::Enforcement;
 pub use link::{Spawner, SpawnerLink, launch};
 pub use output_file::OutputFile;
+pub use report_file::{ReportFolder, ReportPlace};
 pub use sys::set_process_name;

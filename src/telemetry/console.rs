@@ -269,7 +269,10 @@ impl Observer for Console {
             Event::HistoryRecovered { lost } => {
                 self.write(&[words::history_recovered(*lost)]);
             }
-            Event::LoopTicked { .. } | Event::RunOutput { .. } | Event::HistoryOperated { .. } => {}
+            Event::LoopTicked { .. }
+            | Event::RunOutput { .. }
+            | Event::MetricsReported { .. }
+            | Event::HistoryOperated { .. } => {}
         }
     }
 }

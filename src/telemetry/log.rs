@@ -28,13 +28,13 @@ impl JsonLog {
     }
 
     /// Whoever reads our output may have gone; that is no reason to stop working.
-    fn write(&self, level: &str, event: &str, fields: Value) {
+    fn write(&self, level: Level, event: &str, fields: Value) {
         let mut object = Map::new();
         object.insert(
             "timestamp".to_owned(),
             json!(format!("{:.6}", self.clock.now())),
         );
-        object.insert("level".to_owned(), json!(level));
+        object.insert("level".to_owned(), json!(level.word()));
         object.insert("event".to_owned(), json!(event));
         if let Value::Object(fields) = fields {
             object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
@@ -56,10 +56,14 @@ impl JsonLog {
                 "outcome": LostRun::OUTCOME.label(),
                 "reason": LostRun::OUTCOME.reason(),
             });
-            self.write("error", "run_lost", merged(trace_fields(run.trace), fields));
+            self.write(
+                Level::Error,
+                "run_lost",
+                merged(trace_fields(run.trace), fields),
+            );
         }
         if restored.is_clamped {
-            self.write("warn", "history_clamped", json!({}));
+            self.write(Level::Warn, "history_clamped", json!({}));
         }
     }
 }
@@ -165,65 +169,98 @@ fn merged(mut left: Value, right: Value) -> Value {
 
 impl Observer for JsonLog {
     fn observe(&self, event: &Event) {
-        match event {
-            Event::Started(startup) => {
-                let level = if startup.warnings.is_empty() {
-                    "info"
-                } else {
-                    "warn"
-                };
-                self.write(level, "started", started(startup));
-            }
-            Event::StartPlanned { at, wait } => {
-                let fields =
-                    json!({ "next_start": at.to_string(), "wait_seconds": wait.as_secs_f64() });
-                self.write("info", "start_planned", fields);
-            }
-            Event::CycleStarted(start) => self.write("info", "cycle_started", cycle_fields(start)),
-            Event::RunStarted(start) => self.write("info", "run_started", run_fields(start)),
-            Event::RunOutput { run, line } => {
-                let fields = json!({ "stream": line.stream.label(), "line": line.text });
-                self.write("debug", "run_output", merged(run_fields(run), fields));
-            }
-            Event::RunFinished(run) => self.write(
-                level(run.result.outcome.is_bad()),
-                "run_finished",
-                run_end(run),
-            ),
-            Event::CycleFinished(cycle) => self.write(
-                level(cycle.outcome.is_bad()),
-                "cycle_finished",
-                cycle_end(cycle),
-            ),
-            Event::ShutdownStarted { signal } => {
-                self.write("warn", "shutdown_started", json!({ "signal": signal }));
-            }
-            Event::ShutdownForced { signal } => {
-                self.write("warn", "shutdown_forced", json!({ "signal": signal }));
-            }
-            Event::StraysEnded(escaped) => {
-                let fields =
-                    json!({ "escaped_processes": escaped.count, "escaped_names": escaped.names });
-                self.write("warn", "strays_ended", fields);
-            }
-            Event::AttemptFailed { run, attempt, wait } => {
-                let fields = attempt_fields(attempt, *wait);
-                self.write("warn", "attempt_failed", merged(run_fields(run), fields));
-            }
-            Event::Restored(restored) => self.restored(restored),
-            Event::HistoryFailed { reason, .. } => {
-                self.write("error", "history_failed", json!({ "error": reason }));
-            }
-            Event::HistoryRecovered { lost } => {
-                self.write("info", "history_recovered", json!({ "lost_facts": lost }));
-            }
-            Event::LoopTicked { .. } | Event::HistoryOperated { .. } => {}
+        if let Event::Restored(restored) = event {
+            return self.restored(restored);
+        }
+        let (Some(level), Some((name, fields))) = (level(event), content(event)) else {
+            return;
+        };
+        self.write(level, name, fields);
+    }
+}
+
+/// The name and the fields of a fact that is one line.
+fn content(event: &Event) -> Option<(&'static str, Value)> {
+    Some(match event {
+        Event::Started(startup) => ("started", started(startup)),
+        Event::StartPlanned { at, wait } => (
+            "start_planned",
+            json!({ "next_start": at.to_string(), "wait_seconds": wait.as_secs_f64() }),
+        ),
+        Event::CycleStarted(start) => ("cycle_started", cycle_fields(start)),
+        Event::RunStarted(start) => ("run_started", run_fields(start)),
+        Event::RunOutput { run, line } => {
+            let fields = json!({ "stream": line.stream.label(), "line": line.text });
+            ("run_output", merged(run_fields(run), fields))
+        }
+        Event::RunFinished(run) => ("run_finished", run_end(run)),
+        Event::CycleFinished(cycle) => ("cycle_finished", cycle_end(cycle)),
+        Event::ShutdownStarted { signal } => ("shutdown_started", json!({ "signal": signal })),
+        Event::ShutdownForced { signal } => ("shutdown_forced", json!({ "signal": signal })),
+        Event::StraysEnded(escaped) => (
+            "strays_ended",
+            json!({ "escaped_processes": escaped.count, "escaped_names": escaped.names }),
+        ),
+        Event::AttemptFailed { run, attempt, wait } => {
+            let fields = attempt_fields(attempt, *wait);
+            ("attempt_failed", merged(run_fields(run), fields))
+        }
+        Event::HistoryFailed { reason, .. } => ("history_failed", json!({ "error": reason })),
+        Event::HistoryRecovered { lost } => ("history_recovered", json!({ "lost_facts": lost })),
+        Event::Restored(_)
+        | Event::LoopTicked { .. }
+        | Event::MetricsReported { .. }
+        | Event::HistoryOperated { .. } => return None,
+    })
+}
+
+/// How loud a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl Level {
+    /// Those that are counted.
+    pub(super) const COUNTED: [Self; 3] = [Self::Error, Self::Warn, Self::Info];
+
+    /// The word of `level`.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
         }
     }
 }
 
-fn level(is_bad: bool) -> &'static str {
-    if is_bad { "error" } else { "info" }
+/// The level of a fact that is one line; what was restored may be many or none.
+pub(super) fn level(event: &Event) -> Option<Level> {
+    let of = |is_bad: bool| if is_bad { Level::Error } else { Level::Info };
+    match event {
+        Event::Started(startup) if !startup.warnings.is_empty() => Some(Level::Warn),
+        Event::Started(_)
+        | Event::StartPlanned { .. }
+        | Event::CycleStarted(_)
+        | Event::RunStarted(_)
+        | Event::HistoryRecovered { .. } => Some(Level::Info),
+        Event::RunOutput { .. } => Some(Level::Debug),
+        Event::RunFinished(run) => Some(of(run.result.outcome.is_bad())),
+        Event::CycleFinished(cycle) => Some(of(cycle.outcome.is_bad())),
+        Event::ShutdownStarted { .. }
+        | Event::ShutdownForced { .. }
+        | Event::StraysEnded(_)
+        | Event::AttemptFailed { .. } => Some(Level::Warn),
+        Event::HistoryFailed { .. } => Some(Level::Error),
+        Event::Restored(_)
+        | Event::LoopTicked { .. }
+        | Event::MetricsReported { .. }
+        | Event::HistoryOperated { .. } => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,70 +1,148 @@
-//! Every metric's name, once. Prometheus naming: base units, `_total` on counters only.
+//! Every metric's name, once: type, labels and help stand beside it, and `docs/metrics.md` is written from this table.
+//!
+//! Prometheus naming: base units, `_total` on counters only. A family that is served and does not stand here, or the
+//! other way about, fails a test.
 
-use prometheus::Opts;
+use prometheus::proto::MetricType;
 
-/// The prefix of every name of ours.
-const NAMESPACE: &str = "orquestrador";
-
-/// Name and help of one metric family.
+/// One metric family.
+#[derive(Debug)]
 pub(super) struct Family {
+    /// The whole name, prefix included.
     pub(super) name: &'static str,
-    help: &'static str,
+    pub(super) kind: Kind,
+    /// The labels' names, in alphabetical order, which is that of the exposition.
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
 }
 
-impl Family {
-    const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help }
+/// The type of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the text formats.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
     }
 
-    pub(super) fn opts(&self) -> Opts {
-        Opts::new(self.name, self.help).namespace(NAMESPACE)
+    pub(super) fn proto(self) -> MetricType {
+        match self {
+            Self::Counter => MetricType::COUNTER,
+            Self::Gauge => MetricType::GAUGE,
+            Self::Histogram => MetricType::HISTOGRAM,
+        }
     }
 }
 
 macro_rules! families {
-    ($($constant:ident = $name:literal, $help:literal;)*) => {
-        $(pub(super) const $constant: Family = Family::new($name, $help);)*
+    ($table:ident, $prefix:literal:
+     $($constant:ident = $kind:ident $name:literal [$($label:ident)*] $help:literal;)*) => {
+        $(pub(super) const $constant: Family = Family {
+            name: concat!($prefix, $name),
+            kind: Kind::$kind,
+            labels: &[$(stringify!($label)),*],
+            help: $help,
+        };)*
+        const $table: &[&Family] = &[$(&$constant),*];
     };
 }
 
-families! {
-    BUILD_INFO = "build_info", "Constant 1, with version, source revision and compiler as labels.";
-    PROCESSOR_INFO = "processor_info", "Constant 1 for each configured processor, also one that has never run.";
-    TIMEOUT = "processor_timeout_seconds", "Configured time per attempt before SIGTERM.";
-    TICK = "scheduler_last_tick_timestamp_seconds", "When the scheduling loop last turned.";
-    CYCLES = "cycles_total", "Cycles that have ended.";
-    CYCLE_DURATION = "cycle_duration_seconds", "From a cycle's start to the end of its last run.";
-    CYCLE_DELAY = "cycle_start_delay_seconds", "Actual minus planned start of a cycle.";
-    CYCLES_IN_FLIGHT = "cycles_in_flight", "Cycles that have started and not ended.";
-    CYCLE_LAST_DURATION = "cycle_last_duration_seconds", "Duration of the last main cycle.";
-    CYCLE_LAST_START = "cycle_last_start_timestamp_seconds", "Start of the last main cycle, 0 if none.";
-    CYCLE_LAST_COMPLETION = "cycle_last_completion_timestamp_seconds", "End of the last main cycle, 0 if none.";
-    CYCLE_LAST_SUCCESS = "cycle_last_success_timestamp_seconds", "End of the last main cycle without failures, 0 if none.";
-    CYCLE_NEXT_START = "cycle_next_start_timestamp_seconds", "Planned start of the next main cycle, 0 if none.";
-    RUNS = "runs_total", "Runs that have ended.";
-    RUN_FAILURES = "run_failures_total", "Runs that ended in failure, timeout or error, by reason.";
-    RUN_SKIPS = "run_skips_total", "Runs that were due and deliberately not started, by reason.";
-    RUN_CANCELLATIONS = "run_cancellations_total", "Runs that we ended or never started for a reason of our own.";
-    RUN_DURATION = "run_duration_seconds", "From the start of a run's process to its end.";
-    RUN_QUEUE_WAIT = "run_queue_wait_seconds", "From a run being ready to the start of its process.";
-    RUNS_IN_FLIGHT = "runs_in_flight", "Runs whose process is alive.";
-    WORKER_SLOTS = "worker_slots", "Runs that may be in flight at once.";
-    LAST_SUCCESS = "processor_last_run_success", "1 if the last run that came to a result succeeded, 0 if not; absent before the first.";
-    LAST_OUTCOME = "processor_last_outcome", "1 for the outcome of the latest run, 0 for the others; absent before the first.";
-    LAST_START_TIME = "processor_last_start_timestamp_seconds", "Start of the last run, 0 if none.";
-    LAST_COMPLETION_TIME = "processor_last_completion_timestamp_seconds", "End of the last run that came to a result, 0 if none.";
-    LAST_SUCCESS_TIME = "processor_last_success_timestamp_seconds", "End of the last run that succeeded, 0 if none.";
-    LAST_FAILURE_TIME = "processor_last_failure_timestamp_seconds", "End of the last run that ended badly, 0 if none.";
-    FAILING_SINCE = "processor_failing_since_timestamp_seconds", "End of the first bad run since the last success, 0 if it is fine.";
-    CONSECUTIVE_FAILURES = "processor_consecutive_failures", "Bad runs since the last success.";
-    LAST_DURATION = "processor_last_run_duration_seconds", "Duration of the last run that came to a result; absent before the first.";
-    LAST_EXIT_CODE = "processor_last_exit_code", "Exit code of the last run: 128+n for signal n, -1 without a process; absent before the first.";
-    RUN_CPU = "run_cpu_seconds_total", "CPU time of runs and of the descendants that they waited for.";
-    RUN_MAX_RSS = "run_max_rss_bytes", "Peak resident memory of the last run's largest process; a value near that of our spawner (some 3 MB) is no measurement.";
-    OUTPUT_BYTES = "run_output_bytes_total", "Bytes that runs have written.";
-    OUTPUT_LINES = "run_output_lines_total", "Line ends that runs have written.";
-    OUTPUT_TRUNCATED = "run_output_truncated_total", "Runs whose output was larger than what is kept.";
-    ESCAPED = "run_escaped_processes_total", "Processes that outlived their run's leader and were ended.";
-    KILL_ESCALATIONS = "run_kill_escalations_total", "Runs for which SIGTERM was not enough.";
-    HTTP_REQUESTS = "http_requests_total", "HTTP requests answered, by matched route.";
+families! { OURS, "orquestrador_":
+    BUILD_INFO = Gauge "build_info" [revision rustc version] "Constant 1, with version, source revision and compiler as labels.";
+    PROCESSOR_INFO = Gauge "processor_info" [processor schedule_kind] "Constant 1 for each configured processor, also one that has never run.";
+    TIMEOUT = Gauge "processor_timeout_seconds" [processor] "Configured time per attempt before SIGTERM.";
+    RUN_DEADLINE = Gauge "processor_run_deadline_seconds" [processor] "The longest that a run may take: attempts times timeout and grace period, and the longest waits between.";
+    TICK = Gauge "scheduler_last_tick_timestamp_seconds" [] "When the scheduling loop last turned.";
+    CYCLES = Counter "cycles_total" [mode outcome schedule] "Cycles that have ended.";
+    CYCLE_DURATION = Histogram "cycle_duration_seconds" [mode outcome schedule] "From a cycle's start to the end of its last run.";
+    CYCLE_DELAY = Histogram "cycle_start_delay_seconds" [schedule] "Actual minus planned start of a cycle.";
+    CYCLES_IN_FLIGHT = Gauge "cycles_in_flight" [schedule] "Cycles that have started and not ended.";
+    CYCLE_LAST_DURATION = Gauge "cycle_last_duration_seconds" [] "Duration of the last main cycle; absent before the first.";
+    CYCLE_LAST_START = Gauge "cycle_last_start_timestamp_seconds" [] "Start of the last main cycle, 0 if none.";
+    CYCLE_LAST_COMPLETION = Gauge "cycle_last_completion_timestamp_seconds" [] "End of the last main cycle, 0 if none.";
+    CYCLE_LAST_SUCCESS = Gauge "cycle_last_success_timestamp_seconds" [] "End of the last main cycle without failures, 0 if none.";
+    CYCLE_NEXT_START = Gauge "cycle_next_start_timestamp_seconds" [] "Planned start of the next main cycle, 0 if none.";
+    RUNS = Counter "runs_total" [outcome processor] "Runs that have ended.";
+    RUN_FAILURES = Counter "run_failures_total" [processor reason] "Runs that ended in failure, timeout or error, by reason.";
+    RUN_SKIPS = Counter "run_skips_total" [processor reason] "Runs that were due and deliberately not started, by reason.";
+    RUN_CANCELLATIONS = Counter "run_cancellations_total" [processor reason] "Runs that we ended or never started for a reason of our own.";
+    RUN_DURATION = Histogram "run_duration_seconds" [outcome processor] "From the start of a run's first process to the end of its last; success, failure and timeout.";
+    RUN_QUEUE_WAIT = Histogram "run_queue_wait_seconds" [processor] "From a run being ready to the start of its process.";
+    RUNS_QUEUED = Gauge "runs_queued" [] "Runs of cycles in flight that have neither started nor ended.";
+    RUNS_IN_FLIGHT = Gauge "runs_in_flight" [processor] "Runs that have started and not ended.";
+    OLDEST_IN_FLIGHT = Gauge "run_oldest_in_flight_start_timestamp_seconds" [processor] "Start of the oldest run in flight, 0 if none.";
+    WORKER_SLOTS = Gauge "worker_slots" [] "Runs that may be in flight at once.";
+    RUN_ATTEMPTS = Counter "run_attempts_total" [processor] "Processes that were started for runs, or failed to be.";
+    RUN_RETRIES = Counter "run_retries_total" [processor] "Attempts after the first one of a run.";
+    LAST_SUCCESS = Gauge "processor_last_run_success" [processor] "1 if the last run that came to a result succeeded, 0 if not; absent before the first.";
+    LAST_OUTCOME = Gauge "processor_last_outcome" [outcome processor] "1 for the outcome of the latest run, 0 for the others; absent before the first.";
+    LAST_START_TIME = Gauge "processor_last_start_timestamp_seconds" [processor] "Start of the last run, 0 if none.";
+    LAST_COMPLETION_TIME = Gauge "processor_last_completion_timestamp_seconds" [processor] "End of the last run that came to a result, 0 if none.";
+    LAST_SUCCESS_TIME = Gauge "processor_last_success_timestamp_seconds" [processor] "End of the last run that succeeded, 0 if none.";
+    LAST_FAILURE_TIME = Gauge "processor_last_failure_timestamp_seconds" [processor] "End of the last run that ended badly, 0 if none.";
+    FIRST_SEEN = Gauge "processor_first_seen_timestamp_seconds" [processor] "When the processor was first configured, as far as is remembered.";
+    FAILING_SINCE = Gauge "processor_failing_since_timestamp_seconds" [processor] "End of the first bad run since the last success, 0 if it is fine.";
+    NEXT_START = Gauge "processor_next_start_timestamp_seconds" [processor] "Planned start of the processor's next run, 0 if none.";
+    CONSECUTIVE_FAILURES = Gauge "processor_consecutive_failures" [processor] "Bad runs since the last success.";
+    LAST_DURATION = Gauge "processor_last_run_duration_seconds" [processor] "Duration of the last run that came to a result; absent before the first.";
+    LAST_ATTEMPT_DURATION = Gauge "processor_last_attempt_duration_seconds" [processor] "Duration of that run's last attempt; absent before the first.";
+    LAST_EXIT_CODE = Gauge "processor_last_exit_code" [processor] "Exit code of the last run: 128+n for signal n, -1 without a process; absent before the first.";
+    RUN_CPU = Counter "run_cpu_seconds_total" [mode processor] "CPU time of runs and of the descendants that they waited for.";
+    RUN_MAX_RSS = Gauge "run_max_rss_bytes" [processor] "Peak resident memory of the last run's largest process; a value near that of our spawner (some 3 MB) is no measurement.";
+    OUTPUT_BYTES = Counter "run_output_bytes_total" [processor stream] "Bytes that runs have written.";
+    OUTPUT_LINES = Counter "run_output_lines_total" [processor stream] "Line ends that runs have written.";
+    OUTPUT_TRUNCATED = Counter "run_output_truncated_total" [processor stream] "Runs whose output was larger than what is kept.";
+    ESCAPED = Counter "run_escaped_processes_total" [processor] "Processes that outlived their run's leader and were ended.";
+    KILL_ESCALATIONS = Counter "run_kill_escalations_total" [processor] "Runs for which SIGTERM was not enough.";
+    METRICS_REJECTED = Counter "processor_metrics_rejected_total" [processor reason] "Reports of processors that were refused; with reason reserved, those of which a part was left out.";
+    METRICS_LAST_REPORT = Gauge "processor_metrics_last_report_timestamp_seconds" [processor] "When a report of the processor was last accepted, 0 if none.";
+    RUN_STOP = Histogram "run_stop_duration_seconds" [processor] "From our first signal to an attempt to the end of its last process.";
+    HISTORY_OPERATIONS = Counter "history_operations_total" [operation result] "What the history did, and whether it could.";
+    HISTORY_DURATION = Histogram "history_operation_duration_seconds" [operation] "How long the history took.";
+    DATA_FREE = Gauge "data_free_bytes" [] "Bytes free for us where the data directory lies; absent when it cannot be asked.";
+    LOG_MESSAGES = Counter "log_messages_total" [level] "Facts and diagnostics of level info and above, counted before any filter.";
+    HTTP_REQUESTS = Counter "http_requests_total" [code handler] "HTTP requests answered, by matched route.";
+    HTTP_DURATION = Histogram "http_request_duration_seconds" [handler] "From a request to its answer, by matched route.";
+    EXPOSITION_SERIES = Gauge "exposition_series" [] "Series of this very exposition, itself included.";
 }
+
+families! { PROCESS, "":
+    TOKIO_WORKERS = Gauge "tokio_workers" [] "Worker threads of the runtime.";
+    TOKIO_TASKS = Gauge "tokio_alive_tasks" [] "Tasks that have started and not ended.";
+    TOKIO_QUEUE = Gauge "tokio_global_queue_depth" [] "Tasks that wait in the runtime's global queue.";
+    PROCESS_CPU = Counter "process_cpu_seconds_total" [] "Total user and system CPU time spent in seconds.";
+    PROCESS_MAX_FDS = Gauge "process_max_fds" [] "Maximum number of open file descriptors.";
+    PROCESS_OPEN_FDS = Gauge "process_open_fds" [] "Number of open file descriptors.";
+    PROCESS_RSS = Gauge "process_resident_memory_bytes" [] "Resident memory size in bytes.";
+    PROCESS_START = Gauge "process_start_time_seconds" [] "Start time of the process since unix epoch in seconds.";
+    PROCESS_THREADS = Gauge "process_threads" [] "Number of OS threads in the process.";
+    PROCESS_VIRTUAL = Gauge "process_virtual_memory_bytes" [] "Virtual memory size in bytes.";
+}
+
+/// Every family that can be served, but those that processors report themselves.
+pub(super) fn all() -> impl Iterator<Item = &'static Family> {
+    OURS.iter().chain(PROCESS).copied()
+}
+
+/// The families that our own facts come to.
+pub(super) fn ours() -> impl Iterator<Item = &'static Family> {
+    OURS.iter().copied()
+}
+
+/// The families whose samples may carry an exemplar: the trace of what was counted last.
+pub(super) const WITH_EXEMPLARS: [&str; 5] = [
+    CYCLES.name,
+    CYCLE_DURATION.name,
+    RUNS.name,
+    RUN_FAILURES.name,
+    RUN_DURATION.name,
+];

@@ -13,10 +13,12 @@
 
 mod command_line;
 mod documents;
+mod exposition;
 mod history;
 mod http;
 mod limits;
 mod metrics;
+mod reports;
 mod retries;
 mod single_run;
 mod soak;

@@ -210,6 +210,11 @@ fn a_timeout_and_a_spawn_error_are_counted_under_their_own_reasons() {
     );
     assert_value(
         &text,
+        "orquestrador_run_stop_duration_seconds_count{processor=\"dorme\"}",
+        1.0,
+    );
+    assert_value(
+        &text,
         "orquestrador_runs_total{processor=\"ausente\",outcome=\"error\"}",
         1.0,
     );
@@ -316,7 +321,7 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
 }
 
 /// A Prometheus that scrapes `target` every second, and its address.
-fn prometheus(place: &Place, target: SocketAddr) -> (Running, SocketAddr) {
+pub(crate) fn prometheus(place: &Place, target: SocketAddr) -> (Running, SocketAddr) {
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: orquestrador\n  \
          static_configs: [{{targets: ['{target}']}}]\n"
@@ -335,6 +340,7 @@ fn prometheus(place: &Place, target: SocketAddr) -> (Running, SocketAddr) {
                 place.join("tsdb").display()
             ))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--enable-feature=exemplar-storage")
             .env("MARCA_DO_TESTE", place.mark());
         require_prometheus();
         let mut running = Running::start(server);
@@ -354,12 +360,16 @@ fn require_prometheus() {
     found.expect("prometheus is missing; install the Debian package prometheus");
 }
 
+/// A query as it stands in an address.
+pub(crate) fn encoded(promql: &str) -> String {
+    let encode = |byte: u8| format!("%{byte:02X}");
+    promql.bytes().map(encode).collect::<Vec<_>>().concat()
+}
+
 /// The value that a query has in Prometheus, or nothing when it has none.
 fn query(prometheus: SocketAddr, promql: &str) -> Option<f64> {
-    let encode = |byte: u8| format!("%{byte:02X}");
-    let encoded = promql.bytes().map(encode).collect::<Vec<_>>().concat();
-    let answer: Value =
-        request(prometheus, "GET", &format!("/api/v1/query?query={encoded}")).json();
+    let path = format!("/api/v1/query?query={}", encoded(promql));
+    let answer: Value = request(prometheus, "GET", &path).json();
     assert_eq!(answer["status"], "success", "{answer}");
     answer["data"]["result"][0]["value"][1]
         .as_str()?

@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use client::{Response, request, try_request};
+pub(crate) use client::{Response, request, request_with, try_request};
 pub(crate) use dice::{Dice, rounds};
 pub(crate) use processes::{children, descendants, marked, zombies_below};
 

@@ -1,34 +1,47 @@
 //! The facts as Prometheus metrics, in a registry that `app` owns. Refuses to know how they are served.
+//!
+//! Facts change plain numbers (`processors.rs`, `cycles.rs`, `itself.rs`); metric families are built from them when
+//! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
 
 mod cycles;
-mod maker;
+mod filling;
+mod histogram;
+mod itself;
+mod processor_families;
 mod processors;
-mod runs;
 
-use std::io;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use prometheus::Registry;
+use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Encoder as _, Gauge, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::proto::{MetricFamily, MetricType};
 
-use self::cycles::CycleMetrics;
-use self::maker::{Maker, seconds};
-use self::processors::ProcessorMetrics;
-use self::runs::RunMetrics;
+use self::cycles::Cycles;
+use self::filling::{Filling, descriptions, single, single_time};
+use self::histogram::{Bounds, waits};
+use self::itself::Itself;
+use self::processors::Processors;
+use super::exposition::{Exemplar, Exemplars, Format, encode};
+use super::log::{self, Level};
+use super::log_counts::LogCounts;
 use super::names;
-use crate::domain::{Event, Mode, Observer, ProcessorSpec};
+use super::reports::{self, Fault, Reports};
+use crate::domain::{
+    Cycle, Event, Mode, Observer, ProcessorSpec, Report, Restored, Run, RunStart, Schedule,
+    TraceContext,
+};
 
-/// The `Content-Type` of [`Metrics::render`]: text format 0.0.4.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) use self::filling::{number, pair, seconds};
 
 /// The reader that counts.
 pub struct Metrics {
     registry: Registry,
-    tick: Gauge,
-    cycles: CycleMetrics,
-    runs: RunMetrics,
-    processors: ProcessorMetrics,
-    http_requests: IntCounterVec,
+    state: Arc<Mutex<State>>,
+    exemplars: Exemplars,
 }
 
 /// What the metrics need to know before anything happens.
@@ -39,60 +52,101 @@ pub struct Known<'a> {
     pub mode: Mode,
     /// Runs side by side.
     pub slots: usize,
+    /// Wall time.
+    pub now: Timestamp,
+    /// Where the data lies.
+    pub data_dir: PathBuf,
+}
+
+/// Everything that is counted.
+struct State {
+    tick: Option<Timestamp>,
+    cycles: Cycles,
+    processors: Processors,
+    itself: Itself,
+    reports: Reports,
+}
+
+impl State {
+    fn new(buckets: &[f64]) -> Self {
+        let (bounds, wait_bounds) = (Bounds::from(buckets), waits(buckets));
+        let both = || (Bounds::clone(&bounds), Bounds::clone(&wait_bounds));
+        let (cycles, processors, itself) = (both(), both(), both());
+        Self {
+            tick: None,
+            cycles: Cycles::new(cycles.0, cycles.1),
+            processors: Processors::new(processors.0, processors.1),
+            itself: Itself::new(itself.0, itself.1),
+            reports: Reports::default(),
+        }
+    }
+
+    fn families(&self) -> Vec<MetricFamily> {
+        let mut families = vec![single_time(&names::TICK, self.tick)];
+        families.extend(self.cycles.families());
+        families.extend(processor_families::families(&self.processors));
+        families.extend(self.itself.families());
+        families.extend(reporting(&self.reports));
+        families.extend(self.reports.families());
+        families
+    }
+}
+
+/// What the registry gathers from.
+struct Gathered {
+    state: Arc<Mutex<State>>,
+    descriptions: Vec<Desc>,
+}
+
+impl Collector for Gathered {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        locked(&self.state).families()
+    }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Metrics {
-    /// All families, with series from their first event on.
-    ///
-    /// # Errors
-    ///
-    /// A family that cannot be registered, which is a fault of this program.
-    pub fn new(registry: &Registry, buckets: &[f64]) -> prometheus::Result<Self> {
-        let maker = Maker(registry);
-        let metrics = Self {
-            tick: maker.gauge(&names::TICK)?,
-            cycles: CycleMetrics::new(&maker, buckets)?,
-            runs: RunMetrics::new(&maker, buckets)?,
-            processors: ProcessorMetrics::new(&maker)?,
-            http_requests: maker.counters(&names::HTTP_REQUESTS, &["handler", "code"])?,
+    /// Metrics that know no processor yet, and that nobody can gather.
+    #[must_use]
+    pub fn new(registry: &Registry, buckets: &[f64]) -> Self {
+        Self {
             registry: registry.clone(),
-        };
-        Ok(metrics)
+            state: Arc::new(Mutex::new(State::new(buckets))),
+            exemplars: Exemplars::default(),
+        }
     }
 
-    /// Shows at 0 every series that the configuration makes known, and what is constant. Only a scrape has a use for
-    /// it, so a run that nobody can scrape is spared it.
+    /// Counts diagnostics with `counts`, too.
+    pub fn count_log(&self, counts: LogCounts) {
+        locked(&self.state).itself.log = counts;
+    }
+
+    /// Makes everything known that the configuration knows, so that it is there at 0. Only a scrape has a use for it:
+    /// a run that nobody can scrape is spared it, and what is told of processors that are not known is not counted.
     ///
     /// # Errors
     ///
     /// It was done already.
     pub fn expose_known(&self, known: &Known<'_>) -> prometheus::Result<()> {
-        let maker = Maker(&self.registry);
-        let build = [
-            env!("CARGO_PKG_VERSION"),
-            env!("ORQUESTRADOR_REVISION"),
-            env!("ORQUESTRADOR_RUSTC"),
-        ];
-        maker
-            .int_gauges(&names::BUILD_INFO, &["version", "revision", "rustc"])?
-            .with_label_values(&build)
-            .set(1);
-        let slots: IntGauge = maker.register(IntGauge::with_opts(names::WORKER_SLOTS.opts()))?;
-        slots.set(i64::try_from(known.slots).unwrap_or(i64::MAX));
-        let info = maker.int_gauges(&names::PROCESSOR_INFO, &["processor", "schedule_kind"])?;
-        let timeout = maker.gauges(&names::TIMEOUT, &["processor"])?;
-        self.cycles.expose(known.mode);
-        self.runs.expose_common();
-        for spec in known.processors {
-            let name = spec.name.as_str();
-            info.with_label_values(&[name, "cycle"]).set(1);
-            timeout
-                .with_label_values(&[name])
-                .set(spec.timeout.as_secs_f64());
-            self.runs.expose(name);
-            self.processors.expose(name);
-        }
-        Ok(())
+        let mut state = locked(&self.state);
+        state.itself.slots = known.slots;
+        state.itself.data_dir = Some(known.data_dir.clone());
+        state.cycles.expose(known.mode, Schedule::Main);
+        state.processors.expose(known.processors, known.now);
+        let names = known.processors.iter().map(|spec| spec.name.to_string());
+        state.reports.expose(names);
+        drop(state);
+        self.registry.register(Box::new(Gathered {
+            state: Arc::clone(&self.state),
+            descriptions: descriptions(names::ours())?,
+        }))
     }
 
     /// Adds the metrics of this process itself, which only a scrape has a use for.
@@ -105,60 +159,180 @@ impl Metrics {
             .register(Box::new(ProcessCollector::for_self()))
     }
 
-    /// Everything in text format 0.0.4.
-    ///
-    /// # Errors
-    ///
-    /// A family that cannot be encoded, which is a fault of this program.
-    pub fn render(&self) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        TextEncoder::new()
-            .encode(&self.registry.gather(), &mut text)
-            .map_err(io::Error::other)?;
-        Ok(text)
+    /// Everything, as text.
+    #[must_use]
+    pub fn render(&self, format: Format) -> String {
+        // Before gathering, so that no exemplar is newer than its sample.
+        let exemplars = self.exemplars.snapshot();
+        encode(&self.gather(), &exemplars, format)
+    }
+
+    fn gather(&self) -> Vec<MetricFamily> {
+        let mut families = self.registry.gather();
+        let series: u64 = families.iter().map(series).sum();
+        let family = single(&names::EXPOSITION_SERIES, number(series + 1));
+        let place = families.partition_point(|other| other.name() < family.name());
+        families.insert(place, family);
+        families
     }
 
     /// Shows the requests of a route before the first one comes.
     pub fn expose_route(&self, handler: &str) {
-        self.http_requests.with_label_values(&[handler, "200"]);
+        locked(&self.state).itself.expose_route(handler);
     }
 
     /// Counts one answered request; `handler` is the matched route, never the raw path.
-    pub fn count_request(&self, handler: &str, code: u16) {
-        self.http_requests
-            .with_label_values(&[handler, code.to_string().as_str()])
-            .inc();
+    pub fn count_request(&self, handler: &str, code: u16, elapsed: Duration) {
+        let mut state = locked(&self.state);
+        state.itself.count_request(handler, code, elapsed);
     }
+
+    fn run_finished(&self, run: &Run) {
+        let mut state = locked(&self.state);
+        if !run.was_started {
+            state.cycles.left_queue();
+        }
+        let bucket = state.processors.finished(run);
+        drop(state);
+        let Some(trace) = run.start.trace.filter(|trace| trace.sampled) else {
+            return;
+        };
+        let (name, outcome) = (run.start.spec.name.as_str(), run.result.outcome);
+        let one = exemplar(trace, 1.0, run.finished_at);
+        let labels = [outcome.label(), name];
+        self.exemplars.keep(&names::RUNS, &labels, 0, one);
+        if let Some(reason) = outcome.reason().filter(|_| outcome.is_bad()) {
+            let labels = [name, reason];
+            self.exemplars.keep(&names::RUN_FAILURES, &labels, 0, one);
+        }
+        if let Some(bucket) = bucket {
+            let value = run.result.duration.as_secs_f64();
+            let timed = exemplar(trace, value, run.finished_at);
+            let family = &names::RUN_DURATION;
+            self.exemplars.keep(family, &labels, bucket, timed);
+        }
+    }
+
+    fn cycle_finished(&self, cycle: &Cycle) {
+        let bucket = locked(&self.state).cycles.finished(cycle);
+        let Some(trace) = cycle.start.trace.filter(|trace| trace.sampled) else {
+            return;
+        };
+        let start = &cycle.start;
+        let labels = [
+            start.mode.label(),
+            cycle.outcome.label(),
+            start.schedule.label(),
+        ];
+        let one = exemplar(trace, 1.0, cycle.finished_at);
+        self.exemplars.keep(&names::CYCLES, &labels, 0, one);
+        let timed = exemplar(trace, cycle.duration.as_secs_f64(), cycle.finished_at);
+        let family = &names::CYCLE_DURATION;
+        self.exemplars.keep(family, &labels, bucket, timed);
+    }
+
+    fn reported(&self, start: &RunStart, at: Timestamp, report: &Report) {
+        // Whoever is not served need not be read.
+        let name = start.spec.name.as_str();
+        if !locked(&self.state).reports.knows(name) {
+            return;
+        }
+        let parsed = match report {
+            Report::Content(content) => reports::parse(content),
+            Report::TooLarge => Err((Fault::TooLarge, 0)),
+            Report::Unreadable => Err((Fault::Unreadable, 0)),
+        };
+        let line = parsed.as_ref().err().map(|(_, line)| *line);
+        let parsed = parsed.map_err(|(fault, _)| fault);
+        let news = locked(&self.state).reports.take(name, at, parsed);
+        if let Some(fault) = news {
+            let line = line.filter(|line| *line > 0);
+            tracing::warn!(processor = name, reason = %fault, line, "metrics of a processor were refused");
+        }
+    }
+
+    fn planned(&self, at: Option<Timestamp>) {
+        let mut state = locked(&self.state);
+        state.cycles.next_start = at;
+        state.processors.next_start = at;
+    }
+
+    fn restored(&self, restored: &Restored) {
+        let mut state = locked(&self.state);
+        let lost = u64::try_from(restored.lost.len()).unwrap_or_default();
+        state.itself.log.add(Level::Error, lost);
+        if restored.is_clamped {
+            state.itself.log.count(Level::Warn);
+        }
+        state.processors.restored(restored);
+        state.cycles.main = restored.main.clone();
+    }
+}
+
+/// What is told of the reports themselves.
+fn reporting(reports: &Reports) -> [MetricFamily; 2] {
+    let mut rejected = Filling::new(&names::METRICS_REJECTED);
+    let mut last = Filling::new(&names::METRICS_LAST_REPORT);
+    for of in reports.processors() {
+        for (fault, count) in Fault::ALL.iter().zip(of.rejected) {
+            rejected.count(&[&of.name, fault.label()], count);
+        }
+        last.time(&[&of.name], of.last_report);
+    }
+    [rejected.into_family(), last.into_family()]
+}
+
+fn exemplar(trace: TraceContext, value: f64, at: Timestamp) -> Exemplar {
+    Exemplar { trace, value, at }
+}
+
+/// How many series a family is to whoever stores it.
+fn series(family: &MetricFamily) -> u64 {
+    let of = |metric: &prometheus::proto::Metric| match family.get_field_type() {
+        // The infinite bucket, the sum and the count stand beside the bounds.
+        MetricType::HISTOGRAM => metric.get_histogram().get_bucket().len() + 3,
+        _ => 1,
+    };
+    let sum = family.get_metric().iter().map(of).sum::<usize>();
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 impl Observer for Metrics {
     fn observe(&self, event: &Event) {
+        if let Some(level) = log::level(event) {
+            locked(&self.state).itself.log.count(level);
+        }
         match event {
-            Event::LoopTicked { at } => self.tick.set(seconds(*at)),
-            Event::StartPlanned { at, .. } => self.cycles.next_start.set(seconds(*at)),
-            Event::CycleStarted(start) => self.cycles.started(start),
+            Event::LoopTicked { at } => locked(&self.state).tick = Some(*at),
+            Event::StartPlanned { at, .. } => self.planned(Some(*at)),
+            Event::CycleStarted(start) => {
+                let mut state = locked(&self.state);
+                state.cycles.started(start);
+                state.processors.next_start = state.cycles.next_start;
+            }
             Event::RunStarted(start) => {
-                self.runs.started(start);
-                self.processors.started(start);
+                let mut state = locked(&self.state);
+                state.cycles.left_queue();
+                state.processors.started(start);
             }
-            Event::RunFinished(run) => {
-                // A run without a process never counted as in flight.
-                if run.was_started {
-                    self.runs
-                        .in_flight
-                        .with_label_values(&[run.start.spec.name.as_str()])
-                        .dec();
-                }
-                self.runs.finished(run);
-                self.processors.finished(run);
+            Event::RunFinished(run) => self.run_finished(run),
+            Event::StraysEnded(escaped) => {
+                locked(&self.state).processors.strays += u64::from(escaped.count);
             }
-            Event::StraysEnded(escaped) => self.runs.ended_strays(escaped),
-            Event::CycleFinished(cycle) => self.cycles.finished(cycle),
-            Event::ShutdownStarted { .. } => self.cycles.next_start.set(0.0),
+            Event::CycleFinished(cycle) => self.cycle_finished(cycle),
+            Event::ShutdownStarted { .. } => self.planned(None),
+            Event::Restored(restored) => self.restored(restored),
+            Event::HistoryOperated {
+                operation,
+                duration,
+                is_ok,
+            } => {
+                let mut state = locked(&self.state);
+                state.itself.operated(*operation, *duration, *is_ok);
+            }
+            Event::MetricsReported { run, at, report } => self.reported(run, *at, report),
             Event::Started(_)
             | Event::AttemptFailed { .. }
-            | Event::Restored(_)
-            | Event::HistoryOperated { .. }
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::RunOutput { .. }
@@ -168,176 +342,4 @@ impl Observer for Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::samples;
-
-    fn metrics() -> Metrics {
-        let processors = ["bom", "ruim", "depois"].map(samples::spec);
-        let known = Known {
-            processors: &processors,
-            mode: Mode::Sequential,
-            slots: 1,
-        };
-        let metrics = Metrics::new(&Registry::new(), &[1.0, 2.0, 120.0]).expect("registered");
-        metrics.expose_known(&known).expect("exposed");
-        metrics
-    }
-
-    fn text(metrics: &Metrics) -> String {
-        String::from_utf8(metrics.render().expect("rendered")).expect("text")
-    }
-
-    fn value(text: &str, series: &str) -> Option<f64> {
-        let line = text.lines().find_map(|line| {
-            line.strip_prefix("orquestrador_")?
-                .strip_prefix(series)?
-                .strip_prefix(' ')
-        });
-        line.map(|number| number.parse().expect("a number"))
-    }
-
-    #[test]
-    fn counters_and_timestamps_are_there_at_0_before_the_first_event_and_results_are_not() {
-        let text = text(&metrics());
-        for series in [
-            "runs_total{outcome=\"failure\",processor=\"ruim\"}",
-            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
-            "cycles_total{mode=\"sequential\",outcome=\"success\",schedule=\"main\"}",
-            "processor_last_success_timestamp_seconds{processor=\"ruim\"}",
-        ] {
-            assert_eq!(value(&text, series), Some(0.0), "{series}");
-        }
-        assert_eq!(
-            value(
-                &text,
-                "processor_info{processor=\"bom\",schedule_kind=\"cycle\"}"
-            ),
-            Some(1.0)
-        );
-        for family in [
-            "processor_last_run_success",
-            "processor_last_exit_code",
-            "processor_last_outcome",
-            "run_duration_seconds",
-        ] {
-            assert!(
-                !text.contains(&format!("orquestrador_{family}")),
-                "{family} would claim a result"
-            );
-        }
-    }
-
-    /// When the runs of the samples ended.
-    const ENDED: f64 = 1_795_370_647.5;
-
-    /// What one cycle of the samples comes to.
-    const MOVED: &[(&str, f64)] = &[
-        ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
-        ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
-        ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
-        (
-            "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
-            1.0,
-        ),
-        (
-            "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
-            0.0,
-        ),
-        (
-            "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
-            1.0,
-        ),
-        ("processor_last_run_success{processor=\"bom\"}", 1.0),
-        ("processor_last_run_success{processor=\"ruim\"}", 0.0),
-        ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
-        ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
-        (
-            "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
-            ENDED,
-        ),
-        (
-            "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
-            0.0,
-        ),
-        (
-            "processor_last_success_timestamp_seconds{processor=\"bom\"}",
-            ENDED,
-        ),
-        (
-            "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
-            1.0,
-        ),
-        ("runs_in_flight{processor=\"bom\"}", 0.0),
-        ("runs_in_flight{processor=\"depois\"}", 0.0),
-        (
-            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1\"}",
-            0.0,
-        ),
-        (
-            "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2\"}",
-            1.0,
-        ),
-        (
-            "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
-            0.25,
-        ),
-        (
-            "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
-            1.0,
-        ),
-        (
-            "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
-            1.0,
-        ),
-        ("cycles_in_flight{schedule=\"main\"}", 0.0),
-        ("cycle_last_duration_seconds", 3.01),
-        ("cycle_last_success_timestamp_seconds", 0.0),
-    ];
-
-    #[test]
-    fn one_cycle_moves_exactly_what_it_should() {
-        let metrics = metrics();
-        for event in samples::cycle() {
-            metrics.observe(&event);
-        }
-        let text = text(&metrics);
-        for (series, expected) in MOVED.iter().copied() {
-            assert_eq!(value(&text, series), Some(expected), "{series}");
-        }
-        assert!(
-            !text.contains("processor_last_run_success{processor=\"depois\"}"),
-            "a skip is no result"
-        );
-    }
-
-    #[test]
-    fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
-        let metrics = metrics();
-        let failure = crate::domain::Outcome::Timeout;
-        let since = "processor_failing_since_timestamp_seconds{processor=\"ruim\"}";
-        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
-        let first = value(&text(&metrics), since);
-        metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
-        assert_eq!(value(&text(&metrics), since), first);
-        assert_eq!(
-            value(
-                &text(&metrics),
-                "processor_consecutive_failures{processor=\"ruim\"}"
-            ),
-            Some(2.0)
-        );
-        metrics.observe(&Event::RunFinished(samples::run(
-            "ruim",
-            crate::domain::Outcome::Success,
-        )));
-        assert_eq!(value(&text(&metrics), since), Some(0.0));
-        assert_eq!(
-            value(
-                &text(&metrics),
-                "processor_consecutive_failures{processor=\"ruim\"}"
-            ),
-            Some(0.0)
-        );
-    }
-}
+mod tests;

@@ -1,103 +1,196 @@
-//! What the last runs of each processor came to.
+//! What is counted of each processor: plain numbers, so that a run's end costs no more than some additions.
 
-use prometheus::{GaugeVec, IntGaugeVec};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::super::names;
-use super::maker::{Maker, seconds};
-use crate::domain::{Outcome, Run, RunStart};
+use jiff::Timestamp;
 
-pub(super) struct ProcessorMetrics {
-    last_success: IntGaugeVec,
-    last_outcome: IntGaugeVec,
-    start_time: GaugeVec,
-    completion_time: GaugeVec,
-    success_time: GaugeVec,
-    failure_time: GaugeVec,
-    failing_since: GaugeVec,
-    consecutive_failures: IntGaugeVec,
-    last_duration: GaugeVec,
-    last_exit_code: IntGaugeVec,
-    max_rss: IntGaugeVec,
+use super::histogram::{Bounds, Histogram};
+use crate::domain::{
+    LostRun, Outcome, ProcessorName, ProcessorSpec, ProcessorState, Restored, Run, RunStart,
+};
+
+/// The outcomes whose duration is observed, as they stand in [`Outcome::LABELS`].
+pub(super) const TIMED: usize = 3;
+
+/// Everything that is counted of one processor.
+pub(super) struct Series {
+    pub(super) spec: Arc<ProcessorSpec>,
+    pub(super) state: ProcessorState,
+    /// In the order of [`Outcome::LABELS`].
+    pub(super) runs: [u64; Outcome::LABELS.len()],
+    pub(super) failures: [u64; Outcome::FAILURE_REASONS.len()],
+    pub(super) skips: [u64; Outcome::SKIP_REASONS.len()],
+    pub(super) cancellations: [u64; Outcome::CANCEL_REASONS.len()],
+    /// Of the first outcomes of [`Outcome::LABELS`]: success, failure, timeout.
+    pub(super) durations: [Histogram; TIMED],
+    pub(super) queue_wait: Histogram,
+    pub(super) stops: Histogram,
+    /// When each run in flight has started, oldest first.
+    pub(super) in_flight: Vec<Timestamp>,
+    pub(super) attempts: u64,
+    pub(super) retries: u64,
+    /// Seconds in user mode and in the kernel.
+    pub(super) cpu: [f64; 2],
+    /// Of standard output and standard error.
+    pub(super) output: [Output; 2],
+    pub(super) escaped: u64,
+    pub(super) kill_escalations: u64,
 }
 
-impl ProcessorMetrics {
-    pub(super) fn new(maker: &Maker<'_>) -> prometheus::Result<Self> {
-        let label = ["processor"];
-        Ok(Self {
-            last_success: maker.int_gauges(&names::LAST_SUCCESS, &label)?,
-            last_outcome: maker.int_gauges(&names::LAST_OUTCOME, &["processor", "outcome"])?,
-            start_time: maker.gauges(&names::LAST_START_TIME, &label)?,
-            completion_time: maker.gauges(&names::LAST_COMPLETION_TIME, &label)?,
-            success_time: maker.gauges(&names::LAST_SUCCESS_TIME, &label)?,
-            failure_time: maker.gauges(&names::LAST_FAILURE_TIME, &label)?,
-            failing_since: maker.gauges(&names::FAILING_SINCE, &label)?,
-            consecutive_failures: maker.int_gauges(&names::CONSECUTIVE_FAILURES, &label)?,
-            last_duration: maker.gauges(&names::LAST_DURATION, &label)?,
-            last_exit_code: maker.int_gauges(&names::LAST_EXIT_CODE, &label)?,
-            max_rss: maker.int_gauges(&names::RUN_MAX_RSS, &label)?,
-        })
+/// What runs wrote to one stream.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Output {
+    pub(super) bytes: u64,
+    pub(super) lines: u64,
+    pub(super) truncated: u64,
+}
+
+impl Series {
+    fn new(spec: &Arc<ProcessorSpec>, first_seen: Timestamp) -> Self {
+        Self {
+            spec: Arc::clone(spec),
+            state: ProcessorState::new(first_seen),
+            runs: Default::default(),
+            failures: Default::default(),
+            skips: Default::default(),
+            cancellations: Default::default(),
+            durations: Default::default(),
+            queue_wait: Histogram::default(),
+            stops: Histogram::default(),
+            in_flight: Vec::new(),
+            attempts: 0,
+            retries: 0,
+            cpu: Default::default(),
+            output: Default::default(),
+            escaped: 0,
+            kill_escalations: 0,
+        }
     }
 
-    /// Timestamps are there from the start: 0 says never. Results are not: 0 would claim one that did not happen.
-    pub(super) fn expose(&self, name: &str) {
-        let times = [
-            &self.start_time,
-            &self.completion_time,
-            &self.success_time,
-            &self.failure_time,
-            &self.failing_since,
-        ];
-        for gauges in times {
-            gauges.with_label_values(&[name]);
-        }
-        self.consecutive_failures.with_label_values(&[name]);
-    }
-
-    pub(super) fn started(&self, start: &RunStart) {
-        self.start_time
-            .with_label_values(&[start.spec.name.as_str()])
-            .set(seconds(start.started_at));
-    }
-
-    pub(super) fn finished(&self, run: &Run) {
-        let name = run.start.spec.name.as_str();
-        let outcome = run.result.outcome;
-        for label in Outcome::LABELS {
-            self.last_outcome
-                .with_label_values(&[name, label])
-                .set(i64::from(label == outcome.label()));
-        }
-        if !outcome.is_result() {
-            return;
-        }
-        let (label, ended) = ([name], seconds(run.finished_at));
-        self.last_success
-            .with_label_values(&label)
-            .set(i64::from(outcome == Outcome::Success));
-        self.completion_time.with_label_values(&label).set(ended);
-        self.last_duration
-            .with_label_values(&label)
-            .set(run.result.duration.as_secs_f64());
-        self.last_exit_code
-            .with_label_values(&label)
-            .set(run.result.exit_code.map_or(-1, i64::from));
-        self.max_rss
-            .with_label_values(&label)
-            .set(i64::try_from(run.result.usage.max_rss_bytes).unwrap_or(i64::MAX));
-        let (since, streak) = (
-            self.failing_since.with_label_values(&label),
-            self.consecutive_failures.with_label_values(&label),
-        );
-        if outcome.is_bad() {
-            self.failure_time.with_label_values(&label).set(ended);
-            if streak.get() == 0 {
-                since.set(ended);
+    fn count(&mut self, outcome: Outcome) {
+        add_one(&mut self.runs, &Outcome::LABELS, Some(outcome.label()));
+        let reason = outcome.reason();
+        match outcome {
+            Outcome::Success => {}
+            Outcome::Failure(_) | Outcome::Timeout | Outcome::Error(_) => {
+                add_one(&mut self.failures, &Outcome::FAILURE_REASONS, reason);
             }
-            streak.inc();
-        } else {
-            self.success_time.with_label_values(&label).set(ended);
-            since.set(0.0);
-            streak.set(0);
+            Outcome::Skip(_) => add_one(&mut self.skips, &Outcome::SKIP_REASONS, reason),
+            Outcome::Cancellation(_) => {
+                add_one(&mut self.cancellations, &Outcome::CANCEL_REASONS, reason);
+            }
         }
+    }
+
+    fn used(&mut self, run: &Run) {
+        let result = &run.result;
+        // A runner's own result, as in tests, names no attempts.
+        let attempts = u64::try_from(result.attempts.len()).unwrap_or_default();
+        let attempts = attempts.max(u64::from(run.was_started));
+        self.attempts += attempts;
+        self.retries += attempts.saturating_sub(1);
+        let used = [result.usage.cpu_user, result.usage.cpu_system];
+        for (sum, time) in self.cpu.iter_mut().zip(used) {
+            *sum += time.as_secs_f64();
+        }
+        for (sum, totals) in self.output.iter_mut().zip([result.stdout, result.stderr]) {
+            sum.bytes += totals.bytes;
+            sum.lines += totals.lines;
+            sum.truncated += u64::from(totals.truncated_bytes > 0);
+        }
+        self.escaped += u64::from(result.escaped.count);
+        self.kill_escalations += u64::from(result.kill_escalated);
+    }
+}
+
+fn add_one<const N: usize>(counts: &mut [u64; N], words: &[&str; N], word: Option<&str>) {
+    let found = words.iter().position(|known| Some(*known) == word);
+    if let Some(count) = found.and_then(|index| counts.get_mut(index)) {
+        *count += 1;
+    }
+}
+
+/// The processors that are known, in the order of declaration. What is told of others is not counted: their series
+/// are gone and are not made again by late facts.
+pub(super) struct Processors {
+    pub(super) bounds: Bounds,
+    pub(super) wait_bounds: Bounds,
+    pub(super) series: Vec<Series>,
+    index: HashMap<ProcessorName, usize>,
+    /// Processes that belong to no run that can be told.
+    pub(super) strays: u64,
+    /// Planned start of the main schedule.
+    pub(super) next_start: Option<Timestamp>,
+}
+
+impl Processors {
+    pub(super) fn new(bounds: Bounds, wait_bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            wait_bounds,
+            series: Vec::new(),
+            index: HashMap::new(),
+            strays: 0,
+            next_start: None,
+        }
+    }
+
+    pub(super) fn expose(&mut self, specs: &[Arc<ProcessorSpec>], now: Timestamp) {
+        self.series = specs.iter().map(|spec| Series::new(spec, now)).collect();
+        let names = specs.iter().map(|spec| spec.name.clone());
+        self.index = names.zip(0..).collect();
+    }
+
+    fn of(&mut self, name: &ProcessorName) -> Option<&mut Series> {
+        self.series.get_mut(*self.index.get(name)?)
+    }
+
+    pub(super) fn restored(&mut self, restored: &Restored) {
+        for (name, state) in &restored.processors {
+            if let Some(series) = self.of(name) {
+                series.state = state.clone();
+            }
+        }
+        for lost in &restored.lost {
+            if let Some(series) = self.of(&lost.processor) {
+                series.count(LostRun::OUTCOME);
+            }
+        }
+    }
+
+    pub(super) fn started(&mut self, start: &RunStart) {
+        let bounds = Arc::clone(&self.wait_bounds);
+        if let Some(series) = self.of(&start.spec.name) {
+            series.state.started(start);
+            series.in_flight.push(start.started_at);
+            let wait = start.queue_wait.as_secs_f64();
+            series.queue_wait.observe(&bounds, wait);
+        }
+    }
+
+    /// Returns the bucket of the run's duration when it was observed.
+    pub(super) fn finished(&mut self, run: &Run) -> Option<usize> {
+        let bounds = Arc::clone(&self.bounds);
+        let wait_bounds = Arc::clone(&self.wait_bounds);
+        let series = self.of(&run.start.spec.name)?;
+        let outcome = run.result.outcome;
+        // A run without a process never counted as in flight.
+        if run.was_started {
+            let start = run.start.started_at;
+            let found = series.in_flight.iter().position(|at| *at == start);
+            found.map(|index| series.in_flight.remove(index));
+        }
+        series.state.finished(run);
+        series.count(outcome);
+        series.used(run);
+        for stop in &run.result.stops {
+            series.stops.observe(&wait_bounds, stop.as_secs_f64());
+        }
+        let mut timed = Outcome::LABELS.iter().take(TIMED);
+        let which = timed.position(|label| *label == outcome.label())?;
+        let duration = run.result.duration.as_secs_f64();
+        let histogram = series.durations.get_mut(which)?;
+        Some(histogram.observe(&bounds, duration))
     }
 }

@@ -14,7 +14,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Response {
     pub(crate) code: u16,
     pub(crate) headers: BTreeMap<String, String>,
+    /// The body as text; what is no UTF-8 was replaced.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Response {
@@ -34,13 +36,38 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> Response
     answer.unwrap_or_else(|error| panic!("{method} {path} at {address}: {error}"))
 }
 
+/// A request with further headers.
+#[track_caller]
+pub(crate) fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Response {
+    send(address, method, path, headers).unwrap()
+}
+
 pub(crate) fn try_request(address: SocketAddr, method: &str, path: &str) -> io::Result<Response> {
+    send(address, method, path, &[])
+}
+
+fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Response> {
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let headers = headers.concat();
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n"
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -68,7 +95,8 @@ fn parse(bytes: &[u8]) -> Option<Response> {
     Some(Response {
         code,
         headers,
-        body: String::from_utf8(body).ok()?,
+        body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     })
 }
 

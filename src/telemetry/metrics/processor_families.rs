@@ -1,0 +1,227 @@
+//! The families of the processors, built at gather. Knows names and labels; refuses to know when a number changes.
+
+use jiff::Timestamp;
+use prometheus::proto::MetricFamily;
+
+use super::super::names::{self, Family};
+use super::filling::{Filling, number, seconds};
+use super::histogram::Histogram;
+use super::processors::{Output, Processors, Series};
+use crate::domain::name::RESERVED;
+use crate::domain::{LastResult, Outcome, Stream};
+
+/// Every family with a `processor` label, and those that are told of the runs alone.
+pub(super) fn families(processors: &Processors) -> Vec<MetricFamily> {
+    let mut families = configured(processors).to_vec();
+    families.extend(counted(processors));
+    families.extend(observed(processors));
+    families.extend(last(processors));
+    families.extend(times(processors));
+    families
+}
+
+/// A family to which each processor adds its samples.
+fn each(
+    processors: &Processors,
+    family: &'static Family,
+    fill: impl Fn(&mut Filling, &str, &Series),
+) -> MetricFamily {
+    let mut filling = Filling::new(family);
+    for series in &processors.series {
+        fill(&mut filling, series.spec.name.as_str(), series);
+    }
+    filling.into_family()
+}
+
+fn configured(processors: &Processors) -> [MetricFamily; 4] {
+    [
+        each(processors, &names::PROCESSOR_INFO, |family, name, _| {
+            family.gauge(&[name, "cycle"], 1.0);
+        }),
+        each(processors, &names::TIMEOUT, |family, name, series| {
+            family.gauge(&[name], series.spec.timeout.as_secs_f64());
+        }),
+        each(processors, &names::RUN_DEADLINE, |family, name, series| {
+            family.gauge(&[name], series.spec.deadline().as_secs_f64());
+        }),
+        each(processors, &names::NEXT_START, |family, name, _| {
+            family.time(&[name], processors.next_start);
+        }),
+    ]
+}
+
+/// One sample for each word of a closed set, in the order of the labels `[processor, word]`.
+fn by_reason(
+    processors: &Processors,
+    family: &'static Family,
+    words: &[&str],
+    counts: impl Fn(&Series) -> &[u64],
+) -> MetricFamily {
+    each(processors, family, |family, name, series| {
+        for (word, count) in words.iter().zip(counts(series)) {
+            family.count(&[name, word], *count);
+        }
+    })
+}
+
+fn by_stream(
+    processors: &Processors,
+    family: &'static Family,
+    count: impl Fn(&Output) -> u64,
+) -> MetricFamily {
+    each(processors, family, |family, name, series| {
+        for (stream, output) in [Stream::Stdout, Stream::Stderr].iter().zip(&series.output) {
+            family.count(&[name, stream.label()], count(output));
+        }
+    })
+}
+
+fn counted(processors: &Processors) -> Vec<MetricFamily> {
+    let count = |family, of: fn(&Series) -> u64| {
+        each(processors, family, |family, name, series| {
+            family.count(&[name], of(series));
+        })
+    };
+    let mut escaped = Filling::new(&names::ESCAPED);
+    escaped.count(&[RESERVED], processors.strays);
+    for series in &processors.series {
+        escaped.count(&[series.spec.name.as_str()], series.escaped);
+    }
+    let reasons = Outcome::FAILURE_REASONS;
+    let cancelled = Outcome::CANCEL_REASONS;
+    vec![
+        each(processors, &names::RUNS, |family, name, series| {
+            for (outcome, count) in Outcome::LABELS.iter().zip(series.runs) {
+                family.count(&[outcome, name], count);
+            }
+        }),
+        by_reason(processors, &names::RUN_FAILURES, &reasons, |series| {
+            &series.failures
+        }),
+        by_reason(
+            processors,
+            &names::RUN_SKIPS,
+            &Outcome::SKIP_REASONS,
+            |series| &series.skips,
+        ),
+        by_reason(
+            processors,
+            &names::RUN_CANCELLATIONS,
+            &cancelled,
+            |series| &series.cancellations,
+        ),
+        count(&names::RUN_ATTEMPTS, |series| series.attempts),
+        count(&names::RUN_RETRIES, |series| series.retries),
+        count(&names::KILL_ESCALATIONS, |series| series.kill_escalations),
+        escaped.into_family(),
+        each(processors, &names::RUN_CPU, |family, name, series| {
+            for (mode, seconds) in ["user", "system"].iter().zip(series.cpu) {
+                family.counter(&[mode, name], seconds);
+            }
+        }),
+        by_stream(processors, &names::OUTPUT_BYTES, |output| output.bytes),
+        by_stream(processors, &names::OUTPUT_LINES, |output| output.lines),
+        by_stream(processors, &names::OUTPUT_TRUNCATED, |output| {
+            output.truncated
+        }),
+    ]
+}
+
+/// Histograms appear at their first observation.
+fn observed(processors: &Processors) -> [MetricFamily; 3] {
+    let waits = |family, of: fn(&Series) -> &Histogram| {
+        each(processors, family, |family, name, series| {
+            if !of(series).is_empty() {
+                family.histogram(&[name], &processors.wait_bounds, of(series));
+            }
+        })
+    };
+    [
+        each(processors, &names::RUN_DURATION, |family, name, series| {
+            for (outcome, histogram) in Outcome::LABELS.iter().zip(&series.durations) {
+                if !histogram.is_empty() {
+                    family.histogram(&[outcome, name], &processors.bounds, histogram);
+                }
+            }
+        }),
+        waits(&names::RUN_QUEUE_WAIT, |series| &series.queue_wait),
+        waits(&names::RUN_STOP, |series| &series.stops),
+    ]
+}
+
+/// Gauges that report a result are absent before there is one: 0 would claim what did not happen.
+fn last(processors: &Processors) -> Vec<MetricFamily> {
+    let result = |family, of: fn(&LastResult) -> f64| {
+        each(processors, family, |family, name, series| {
+            if let Some(result) = &series.state.last_result {
+                family.gauge(&[name], of(result));
+            }
+        })
+    };
+    vec![
+        result(&names::LAST_SUCCESS, |result| {
+            f64::from(u8::from(result.outcome == Outcome::Success))
+        }),
+        result(&names::LAST_DURATION, |result| {
+            result.duration.as_secs_f64()
+        }),
+        result(&names::LAST_ATTEMPT_DURATION, |result| {
+            result.attempt_duration.as_secs_f64()
+        }),
+        result(&names::LAST_EXIT_CODE, |result| {
+            result.exit_code.map_or(-1.0, f64::from)
+        }),
+        result(&names::RUN_MAX_RSS, |result| number(result.max_rss_bytes)),
+        each(processors, &names::LAST_OUTCOME, |family, name, series| {
+            if let Some(last) = series.state.last_outcome {
+                for outcome in Outcome::LABELS {
+                    let is_last = f64::from(u8::from(outcome == last.label()));
+                    family.gauge(&[outcome, name], is_last);
+                }
+            }
+        }),
+    ]
+}
+
+/// Timestamps are there from the start: 0 says never.
+fn times(processors: &Processors) -> Vec<MetricFamily> {
+    let time = |family, of: fn(&Series) -> Option<Timestamp>| {
+        each(processors, family, |family, name, series| {
+            family.time(&[name], of(series));
+        })
+    };
+    vec![
+        time(&names::LAST_START_TIME, |series| series.state.last_start),
+        time(&names::LAST_COMPLETION_TIME, |series| {
+            series.state.last_completion
+        }),
+        time(&names::LAST_SUCCESS_TIME, |series| {
+            series.state.last_success
+        }),
+        time(&names::LAST_FAILURE_TIME, |series| {
+            series.state.last_failure
+        }),
+        time(&names::FAILING_SINCE, |series| series.state.failing_since),
+        each(processors, &names::FIRST_SEEN, |family, name, series| {
+            family.gauge(&[name], seconds(series.state.first_seen));
+        }),
+        time(&names::OLDEST_IN_FLIGHT, |series| {
+            series.in_flight.first().copied()
+        }),
+        each(
+            processors,
+            &names::RUNS_IN_FLIGHT,
+            |family, name, series| {
+                let count = u64::try_from(series.in_flight.len()).unwrap_or(u64::MAX);
+                family.gauge(&[name], number(count));
+            },
+        ),
+        each(
+            processors,
+            &names::CONSECUTIVE_FAILURES,
+            |family, name, series| {
+                family.gauge(&[name], number(series.state.consecutive_failures));
+            },
+        ),
+    ]
+}

@@ -1,0 +1,367 @@
+//! Facts in, exposition out.
+
+use super::*;
+use crate::domain::{
+    HistoryOperation, LostRun, MainCycleState, Outcome, ProcessorState, RunId, samples,
+};
+use prometheus::proto::LabelPair;
+
+fn metrics() -> Metrics {
+    let processors = ["bom", "ruim", "depois"].map(samples::spec);
+    let known = Known {
+        processors: &processors,
+        mode: Mode::Sequential,
+        slots: 1,
+        now: samples::instant(),
+        data_dir: "/".into(),
+    };
+    let metrics = Metrics::new(&Registry::new(), &[1.0, 2.0, 120.0]);
+    metrics.expose_known(&known).expect("exposed");
+    metrics
+}
+
+fn text(metrics: &Metrics) -> String {
+    metrics.render(Format::Text)
+}
+
+fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| {
+        line.strip_prefix("orquestrador_")?
+            .strip_prefix(series)?
+            .strip_prefix(' ')
+    });
+    line.map(|number| number.parse().expect("a number"))
+}
+
+#[test]
+fn counters_and_timestamps_are_there_at_0_before_the_first_event_and_results_are_not() {
+    let text = text(&metrics());
+    for series in [
+        "runs_total{outcome=\"failure\",processor=\"ruim\"}",
+        "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
+        "cycles_total{mode=\"sequential\",outcome=\"success\",schedule=\"main\"}",
+        "processor_last_success_timestamp_seconds{processor=\"ruim\"}",
+    ] {
+        assert_eq!(value(&text, series), Some(0.0), "{series}");
+    }
+    assert_eq!(
+        value(
+            &text,
+            "processor_info{processor=\"bom\",schedule_kind=\"cycle\"}"
+        ),
+        Some(1.0)
+    );
+    for family in [
+        "processor_last_run_success",
+        "processor_last_exit_code",
+        "processor_last_outcome",
+        "run_duration_seconds",
+    ] {
+        assert!(
+            !text.contains(&format!("orquestrador_{family}")),
+            "{family} would claim a result"
+        );
+    }
+}
+
+/// When the runs of the samples ended.
+const ENDED: f64 = 1_795_370_647.5;
+
+/// What one cycle of the samples comes to.
+const MOVED: &[(&str, f64)] = &[
+    ("runs_total{outcome=\"success\",processor=\"bom\"}", 1.0),
+    ("runs_total{outcome=\"failure\",processor=\"ruim\"}", 1.0),
+    ("runs_total{outcome=\"skip\",processor=\"depois\"}", 1.0),
+    (
+        "run_failures_total{processor=\"ruim\",reason=\"exit_code\"}",
+        1.0,
+    ),
+    (
+        "run_failures_total{processor=\"bom\",reason=\"exit_code\"}",
+        0.0,
+    ),
+    (
+        "run_skips_total{processor=\"depois\",reason=\"dependency\"}",
+        1.0,
+    ),
+    ("processor_last_run_success{processor=\"bom\"}", 1.0),
+    ("processor_last_run_success{processor=\"ruim\"}", 0.0),
+    ("processor_last_exit_code{processor=\"ruim\"}", 3.0),
+    ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
+    (
+        "processor_failing_since_timestamp_seconds{processor=\"ruim\"}",
+        ENDED,
+    ),
+    (
+        "processor_failing_since_timestamp_seconds{processor=\"bom\"}",
+        0.0,
+    ),
+    (
+        "processor_last_success_timestamp_seconds{processor=\"bom\"}",
+        ENDED,
+    ),
+    (
+        "processor_last_outcome{outcome=\"skip\",processor=\"depois\"}",
+        1.0,
+    ),
+    ("runs_in_flight{processor=\"bom\"}", 0.0),
+    ("runs_in_flight{processor=\"depois\"}", 0.0),
+    (
+        "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1.0\"}",
+        0.0,
+    ),
+    (
+        "run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"2.0\"}",
+        1.0,
+    ),
+    (
+        "run_cpu_seconds_total{mode=\"user\",processor=\"bom\"}",
+        0.25,
+    ),
+    (
+        "run_output_truncated_total{processor=\"bom\",stream=\"stderr\"}",
+        1.0,
+    ),
+    (
+        "cycles_total{mode=\"sequential\",outcome=\"failure\",schedule=\"main\"}",
+        1.0,
+    ),
+    ("cycles_in_flight{schedule=\"main\"}", 0.0),
+    ("cycle_last_duration_seconds", 3.01),
+    ("cycle_last_success_timestamp_seconds", 0.0),
+];
+
+#[test]
+fn one_cycle_moves_exactly_what_it_should() {
+    let metrics = metrics();
+    for event in samples::cycle() {
+        metrics.observe(&event);
+    }
+    let text = text(&metrics);
+    for (series, expected) in MOVED.iter().copied() {
+        assert_eq!(value(&text, series), Some(expected), "{series}");
+    }
+    assert!(
+        !text.contains("processor_last_run_success{processor=\"depois\"}"),
+        "a skip is no result"
+    );
+}
+
+#[test]
+fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
+    let metrics = metrics();
+    let failure = Outcome::Timeout;
+    let since = "processor_failing_since_timestamp_seconds{processor=\"ruim\"}";
+    metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
+    let first = value(&text(&metrics), since);
+    metrics.observe(&Event::RunFinished(samples::run("ruim", failure)));
+    assert_eq!(value(&text(&metrics), since), first);
+    assert_eq!(
+        value(
+            &text(&metrics),
+            "processor_consecutive_failures{processor=\"ruim\"}"
+        ),
+        Some(2.0)
+    );
+    metrics.observe(&Event::RunFinished(samples::run("ruim", Outcome::Success)));
+    assert_eq!(value(&text(&metrics), since), Some(0.0));
+    assert_eq!(
+        value(
+            &text(&metrics),
+            "processor_consecutive_failures{processor=\"ruim\"}"
+        ),
+        Some(0.0)
+    );
+}
+
+/// Facts that, together, move every family.
+fn everything() -> Vec<Event> {
+    let run = samples::run_start("bom");
+    let mut events = samples::cycle();
+    let mut stopped = Run::clone(&samples::run("ruim", Outcome::Timeout));
+    stopped.result.stops = vec![Duration::from_millis(20)];
+    events.push(Event::RunFinished(Arc::new(stopped)));
+    events.push(Event::HistoryOperated {
+        operation: HistoryOperation::Write,
+        duration: Duration::from_millis(1),
+        is_ok: true,
+    });
+    events.push(Event::MetricsReported {
+        run,
+        at: samples::instant(),
+        report: Report::Content(
+            b"# TYPE docs_total counter\ndocs_total 3\n"
+                .as_slice()
+                .into(),
+        ),
+    });
+    events
+}
+
+#[tokio::test]
+async fn every_family_that_is_served_stands_in_the_table_and_every_one_of_the_table_is_served() {
+    let metrics = metrics();
+    metrics.expose_process().expect("exposed");
+    metrics.count_request("/metrics", 200, Duration::from_millis(1));
+    for event in everything() {
+        metrics.observe(&event);
+    }
+    let families = metrics.gather();
+    let served: Vec<_> = families
+        .iter()
+        .filter(|family| family.name() != "docs_total")
+        .map(|family| (family.name().to_owned(), family.get_field_type()))
+        .collect();
+    let mut known: Vec<_> = names::all()
+        .map(|family| (family.name.to_owned(), family.kind.proto()))
+        .collect();
+    known.sort_by(|left, right| left.0.cmp(&right.0));
+    assert_eq!(served, known);
+    for family in names::all().filter(|family| !family.name.starts_with("process_")) {
+        let gathered = families.iter().find(|other| other.name() == family.name);
+        for metric in gathered.expect("served").get_metric() {
+            let labels: Vec<_> = metric.get_label().iter().map(LabelPair::name).collect();
+            assert_eq!(labels, family.labels, "{}", family.name);
+            assert!(labels.is_sorted(), "{}", family.name);
+        }
+    }
+    for name in names::WITH_EXEMPLARS {
+        assert!(known.iter().any(|(known, _)| known == name), "{name}");
+    }
+}
+
+#[test]
+fn a_report_is_served_with_its_processor_and_a_refused_one_is_counted() {
+    let metrics = metrics();
+    let report = |report| Event::MetricsReported {
+        run: samples::run_start("bom"),
+        at: samples::instant(),
+        report,
+    };
+    let content = |text: &str| Report::Content(text.as_bytes().into());
+    metrics.observe(&report(content(
+        "# TYPE docs_total counter\ndocs_total 3\n",
+    )));
+    metrics.observe(&report(content("???")));
+    metrics.observe(&report(Report::TooLarge));
+    let text = text(&metrics);
+    assert!(
+        text.contains("\ndocs_total{processor=\"bom\"} 3\n"),
+        "{text}"
+    );
+    let rejected = |reason: &str| {
+        let series =
+            format!("processor_metrics_rejected_total{{processor=\"bom\",reason=\"{reason}\"}}");
+        value(&text, &series)
+    };
+    let reasons = ["syntax", "too_large", "unreadable"].map(rejected);
+    assert_eq!(reasons, [Some(1.0), Some(1.0), Some(0.0)]);
+    let last = "processor_metrics_last_report_timestamp_seconds{processor=\"bom\"}";
+    assert_eq!(value(&text, last), Some(1_795_370_646.0));
+}
+
+#[test]
+fn what_is_told_of_a_processor_that_is_not_known_makes_no_series() {
+    let metrics = metrics();
+    let before = text(&metrics);
+    metrics.observe(&Event::RunStarted(samples::run_start("removido")));
+    metrics.observe(&Event::RunFinished(samples::run(
+        "removido",
+        Outcome::Success,
+    )));
+    let after = text(&metrics);
+    assert!(!after.contains("removido"), "{after}");
+    assert_eq!(before.lines().count(), after.lines().count());
+}
+
+#[test]
+fn the_states_of_an_earlier_start_are_shown_and_lost_runs_counted() {
+    let metrics = metrics();
+    let at = samples::instant();
+    let lost = LostRun {
+        id: RunId::new(at),
+        processor: samples::spec("ruim").name.clone(),
+        started_at: at,
+        closed_at: at,
+        trace: None,
+    };
+    let mut state = ProcessorState::new(at - Duration::from_secs(100));
+    state.last_success = Some(at - Duration::from_secs(50));
+    state.lost(&lost);
+    metrics.observe(&Event::Restored(Arc::new(Restored {
+        processors: vec![(lost.processor.clone(), state)],
+        main: MainCycleState {
+            last_success: Some(at),
+            ..MainCycleState::default()
+        },
+        lost: vec![lost],
+        is_clamped: false,
+    })));
+    let text = text(&metrics);
+    for (series, expected) in [
+        ("runs_total{outcome=\"error\",processor=\"ruim\"}", 1.0),
+        (
+            "run_failures_total{processor=\"ruim\",reason=\"lost\"}",
+            1.0,
+        ),
+        ("processor_last_run_success{processor=\"ruim\"}", 0.0),
+        ("processor_consecutive_failures{processor=\"ruim\"}", 1.0),
+        ("processor_last_exit_code{processor=\"ruim\"}", -1.0),
+        (
+            "processor_last_success_timestamp_seconds{processor=\"ruim\"}",
+            1_795_370_596.0,
+        ),
+        (
+            "processor_first_seen_timestamp_seconds{processor=\"ruim\"}",
+            1_795_370_546.0,
+        ),
+        ("cycle_last_success_timestamp_seconds", 1_795_370_646.0),
+        ("log_messages_total{level=\"error\"}", 1.0),
+    ] {
+        assert_eq!(value(&text, series), Some(expected), "{series}");
+    }
+}
+
+#[test]
+fn a_run_in_flight_is_told_by_its_start_and_left_the_queue() {
+    let metrics = metrics();
+    metrics.observe(&Event::CycleStarted(samples::cycle_start()));
+    assert_eq!(value(&text(&metrics), "runs_queued"), Some(3.0));
+    metrics.observe(&Event::RunStarted(samples::run_start("bom")));
+    let during = text(&metrics);
+    let oldest = "run_oldest_in_flight_start_timestamp_seconds{processor=\"bom\"}";
+    assert_eq!(value(&during, oldest), Some(1_795_370_646.0));
+    assert_eq!(value(&during, "runs_queued"), Some(2.0));
+    metrics.observe(&Event::RunFinished(samples::run("bom", Outcome::Success)));
+    let after = text(&metrics);
+    assert_eq!(value(&after, oldest), Some(0.0));
+    assert_eq!(
+        value(&after, "runs_in_flight{processor=\"bom\"}"),
+        Some(0.0)
+    );
+    assert_eq!(
+        value(&after, "run_attempts_total{processor=\"bom\"}"),
+        Some(1.0)
+    );
+}
+
+#[test]
+fn exemplars_stand_in_openmetrics_only_at_the_bucket_that_they_fell_into() {
+    let metrics = metrics();
+    for event in samples::cycle() {
+        metrics.observe(&event);
+    }
+    let open = metrics.render(Format::OpenMetrics);
+    let ids = "{trace_id=\"00000000000000000000000000000abc\",span_id=\"0000000000000def\"}";
+    for line in [
+        format!("orquestrador_runs_total{{outcome=\"success\",processor=\"bom\"}} 1 # {ids} 1 1795370647.5"),
+        format!("orquestrador_run_failures_total{{processor=\"ruim\",reason=\"exit_code\"}} 1 # {ids} 1 1795370647.5"),
+        format!("orquestrador_run_duration_seconds_bucket{{outcome=\"success\",processor=\"bom\",le=\"2.0\"}} 1 # {ids} 1.5 1795370647.5"),
+        "orquestrador_run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1.0\"} 0".to_owned(),
+        "# TYPE orquestrador_runs counter".to_owned(),
+    ] {
+        assert!(open.lines().any(|found| found == line), "{line} in\n{open}");
+    }
+    assert!(open.ends_with("\n# EOF\n"), "{open}");
+    assert!(!text(&metrics).contains("trace_id"));
+}
