@@ -7,6 +7,7 @@ mod diagnostics;
 mod exit;
 mod listening;
 mod orchestrate;
+mod reload;
 
 use jiff::Timestamp;
 
@@ -28,7 +29,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         }
     };
     match command_line.command {
-        None => orchestrate::run(loaded, environment),
+        None => orchestrate::run(loaded, command_line.flags, environment),
         Some(Command::Validate) => commands::validate(&loaded, environment),
         Some(Command::Processor { name }) => commands::processor(name, &loaded),
         Some(Command::Documents(command)) => commands::documents(command, &loaded),

@@ -12,16 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
-use super::{Exit, clock, store_settings};
+use super::{Exit, clock, reload, store_settings};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
-use crate::config::{Environment, Loaded, Settings, Source, StoreChoice};
+use crate::config::{Environment, Flags, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{
-    Clock, Cycle, Escaped, Event, LogFormat, Mask, Mode, Observer, Observers, Outcome, Startup,
-    contract,
+    Clock, Cycle, Escaped, Event, LogFormat, Mask, Observer, Observers, Outcome, Startup, contract,
 };
 use crate::engine::status::StatusBoard;
-use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
+use crate::engine::{ChildEnvironment, Control, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
 use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
@@ -36,8 +35,8 @@ use crate::telemetry::traces::{Traces, trace_of};
 const WORKER_THREADS: usize = 2;
 
 /// Runs the orchestrator to its end.
-pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
-    match prepare_and_run(loaded, environment) {
+pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
+    match prepare_and_run(loaded, flags, environment) {
         Ok(exit) => exit,
         Err(error) => {
             stderr_line(&format!("❌ {error:#}"));
@@ -46,7 +45,11 @@ pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
     }
 }
 
-fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<Exit> {
+fn prepare_and_run(
+    loaded: Loaded,
+    flags: Flags,
+    environment: &Environment,
+) -> anyhow::Result<Exit> {
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
@@ -62,6 +65,7 @@ fn prepare_and_run(loaded: Loaded, environment: &Environment) -> anyhow::Result<
     runtime.block_on(live(
         Parts {
             loaded,
+            flags,
             clock,
             notes,
             link,
@@ -94,6 +98,7 @@ fn runtime(settings: &Settings) -> io::Result<Runtime> {
 /// What was made before the runtime.
 struct Parts {
     loaded: Loaded,
+    flags: Flags,
     clock: Clock,
     notes: Vec<String>,
     link: SpawnerLink,
@@ -102,6 +107,7 @@ struct Parts {
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
+        flags,
         clock,
         notes,
         link,
@@ -111,17 +117,18 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     init_tracing(traces.as_ref(), environment);
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
-    signals::listen(&shutdown)?;
+    let (control, requests) = Control::new();
+    let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
-    let plan = plan(settings);
+    let zone = local_zone(environment);
+    let plan = plan(settings, &zone);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets)?);
     if listener.is_some() {
         metrics.expose_process()?;
         metrics.expose_known(&known(&plan))?;
     }
-    let zone = local_zone(environment);
     let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
     observers.state(&Event::Started(Arc::new(startup(
         &loaded,
@@ -132,7 +139,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         board,
         metrics,
         clock: clock.clone(),
-        zone,
+        zone: zone.clone(),
     };
     let http = listener.map(|listener| Http::serve(listener, views));
 
@@ -148,6 +155,18 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         spawner.gone().clone(),
         Arc::clone(&shutdown),
     ));
+    tokio::spawn(reload::on_hangup(
+        hangups,
+        reload::Reloader {
+            settings: settings.clone(),
+            flags,
+            environment: environment.clone(),
+            zone,
+            clock: clock.clone(),
+            observers: observers.clone(),
+            control,
+        },
+    ));
     let cycles = Cycles::new(
         plan,
         runner,
@@ -155,7 +174,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         (clock, trace_of),
         Arc::clone(&shutdown),
     );
-    let last = Scheduler::new(cycles).run().await;
+    let last = Scheduler::new(cycles).controlled_by(requests).run().await;
 
     let lost_spawner = spawner.gone().is_cancelled();
     watch.abort();
@@ -221,10 +240,11 @@ fn import_examples(loaded: &Loaded, clock: &Clock) -> anyhow::Result<Vec<String>
     Ok(vec![import.message()])
 }
 
-fn plan(settings: &Settings) -> Plan {
+pub(super) fn plan(settings: &Settings, zone: &TimeZone) -> Plan {
     Plan {
         mode: settings.mode,
-        interval: settings.interval,
+        main: settings.schedule.clone(),
+        zone: zone.clone(),
         single_run: settings.single_run,
         stop_at_failure: settings.stops_at_failure(),
         dry_run: settings.dry_run,
@@ -234,14 +254,10 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 fn known(plan: &Plan) -> Known<'_> {
-    let slots = match plan.mode {
-        Mode::Sequential => 1,
-        Mode::Parallel => plan.parallelism,
-    };
     Known {
         processors: &plan.processors,
         mode: plan.mode,
-        slots,
+        slots: plan.slots(),
     }
 }
 

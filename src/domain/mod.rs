@@ -6,12 +6,14 @@ pub mod event;
 pub mod mask;
 pub mod name;
 pub mod outcome;
+pub mod reload;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod spec;
 pub mod state;
 pub mod time;
+pub mod timing;
 pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
@@ -19,6 +21,7 @@ pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+pub use reload::{Difference, Reload, ReloadResult};
 pub use run::{
     Attempt, Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage,
 };
@@ -27,4 +30,5 @@ pub use spec::{
 };
 pub use state::{LastResult, LostRun, MainCycleState, ProcessorState, Restored};
 pub use time::Clock;
+pub use timing::{CatchUp, MissReason, Missed, Overlap, ScheduleSpec, Timing};
 pub use trace::TraceContext;

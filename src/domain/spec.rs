@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::OWN_BINARY;
 use super::name::ProcessorName;
+use super::timing::Timing;
 
 /// How the processors of one cycle are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -150,6 +151,8 @@ pub struct ProcessorSpec {
     pub grace: Duration,
     /// What is done after a failure.
     pub retry: Retry,
+    /// When it is due.
+    pub timing: Timing,
     /// Names of processors of the same cycle that must have succeeded first.
     pub depends_on: Vec<ProcessorName>,
     /// Variables added to the child's environment, in order.

@@ -221,7 +221,8 @@ mod tests {
         metrics.expose_known(&known).expect("exposed");
         let plan = Plan {
             mode: Mode::Sequential,
-            interval: Duration::from_mins(1),
+            main: crate::domain::ScheduleSpec::Interval(Duration::from_mins(1)),
+            zone: TimeZone::UTC,
             single_run: false,
             stop_at_failure: false,
             dry_run: false,

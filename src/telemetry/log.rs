@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Observer, Restored, Run, RunStart, Startup,
-    TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Missed, Observer, ProcessorName,
+    ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -47,6 +47,25 @@ impl JsonLog {
             .ok();
     }
 
+    fn reloaded(&self, result: &ReloadResult) {
+        match result {
+            ReloadResult::Applied { difference, .. } => {
+                let fields = json!({
+                    "result": result.label(),
+                    "added": difference.added,
+                    "removed": difference.removed,
+                    "changed": difference.changed,
+                    "difference": difference.lines,
+                });
+                self.write("info", "config_reloaded", fields);
+            }
+            ReloadResult::Rejected { problems } => {
+                let fields = json!({ "result": result.label(), "problems": problems });
+                self.write("error", "config_reloaded", fields);
+            }
+        }
+    }
+
     fn restored(&self, restored: &Restored) {
         for run in &restored.lost {
             let fields = json!({
@@ -62,6 +81,24 @@ impl JsonLog {
             self.write("warn", "history_clamped", json!({}));
         }
     }
+}
+
+fn schedule_of(processor: Option<&ProcessorName>) -> &'static str {
+    match processor {
+        Some(_) => Schedule::Own.label(),
+        None => Schedule::Main.label(),
+    }
+}
+
+fn missed_fields(missed: &Missed) -> Value {
+    json!({
+        "schedule": schedule_of(missed.processor.as_ref()),
+        "processor": missed.processor,
+        "processors": missed.due,
+        "reason": missed.reason.label(),
+        "count": missed.count,
+        "planned": missed.planned.to_string(),
+    })
 }
 
 fn attempt_fields(attempt: &Attempt, wait: Duration) -> Value {
@@ -174,11 +211,28 @@ impl Observer for JsonLog {
                 };
                 self.write(level, "started", started(startup));
             }
-            Event::StartPlanned { at, wait } => {
-                let fields =
-                    json!({ "next_start": at.to_string(), "wait_seconds": wait.as_secs_f64() });
-                self.write("info", "start_planned", fields);
+            Event::StartPlanned {
+                processor,
+                at,
+                wait,
+            } => {
+                let fields = json!({
+                    "schedule": schedule_of(processor.as_ref()),
+                    "processor": processor,
+                    "next_start": at.to_string(),
+                    "wait_seconds": wait.as_secs_f64(),
+                });
+                let level = if processor.is_some() { "debug" } else { "info" };
+                self.write(level, "start_planned", fields);
             }
+            Event::StartMissed(missed) => self.write("warn", "start_missed", missed_fields(missed)),
+            Event::ClockJumped { by, .. } => {
+                let fields = json!({ "jump_seconds": by.as_secs_f64() });
+                self.write("warn", "clock_jumped", fields);
+            }
+            Event::Paused { .. } => self.write("warn", "paused", json!({})),
+            Event::Resumed { .. } => self.write("info", "resumed", json!({})),
+            Event::ConfigReloaded(reload) => self.reloaded(&reload.result),
             Event::CycleStarted(start) => self.write("info", "cycle_started", cycle_fields(start)),
             Event::RunStarted(start) => self.write("info", "run_started", run_fields(start)),
             Event::RunOutput { run, line } => {

@@ -49,8 +49,10 @@ impl CycleMetrics {
         self.delay
             .with_label_values(&[schedule])
             .observe(start.delay.as_secs_f64());
-        self.last_start.set(seconds(start.started_at));
-        self.next_start.set(0.0);
+        if start.schedule == Schedule::Main {
+            self.last_start.set(seconds(start.started_at));
+            self.next_start.set(0.0);
+        }
     }
 
     pub(super) fn finished(&self, cycle: &Cycle) {
@@ -67,6 +69,9 @@ impl CycleMetrics {
         self.in_flight
             .with_label_values(&[start.schedule.label()])
             .dec();
+        if start.schedule != Schedule::Main {
+            return;
+        }
         self.last_duration.set(cycle.duration.as_secs_f64());
         self.last_completion.set(seconds(cycle.finished_at));
         if cycle.outcome == Outcome::Success {

@@ -16,7 +16,7 @@ use self::maker::{Maker, seconds};
 use self::processors::ProcessorMetrics;
 use self::runs::RunMetrics;
 use super::names;
-use crate::domain::{Event, Mode, Observer, ProcessorSpec};
+use crate::domain::{Event, Mode, Observer, ProcessorSpec, ScheduleSpec};
 
 /// The `Content-Type` of [`Metrics::render`]: text format 0.0.4.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -85,7 +85,9 @@ impl Metrics {
         self.runs.expose_common();
         for spec in known.processors {
             let name = spec.name.as_str();
-            info.with_label_values(&[name, "cycle"]).set(1);
+            let own = spec.timing.schedule.as_ref();
+            let kind = own.map_or("cycle", ScheduleSpec::kind);
+            info.with_label_values(&[name, kind]).set(1);
             timeout
                 .with_label_values(&[name])
                 .set(spec.timeout.as_secs_f64());
@@ -135,7 +137,11 @@ impl Observer for Metrics {
     fn observe(&self, event: &Event) {
         match event {
             Event::LoopTicked { at } => self.tick.set(seconds(*at)),
-            Event::StartPlanned { at, .. } => self.cycles.next_start.set(seconds(*at)),
+            Event::StartPlanned {
+                processor: None,
+                at,
+                ..
+            } => self.cycles.next_start.set(seconds(*at)),
             Event::CycleStarted(start) => self.cycles.started(start),
             Event::RunStarted(start) => {
                 self.runs.started(start);
@@ -157,6 +163,14 @@ impl Observer for Metrics {
             Event::ShutdownStarted { .. } => self.cycles.next_start.set(0.0),
             Event::Started(_)
             | Event::AttemptFailed { .. }
+            | Event::StartPlanned {
+                processor: Some(_), ..
+            }
+            | Event::StartMissed(_)
+            | Event::ClockJumped { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ConfigReloaded(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
             | Event::HistoryFailed { .. }
