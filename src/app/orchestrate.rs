@@ -151,6 +151,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
         live_output: settings.verbose.then(|| observers.clone()),
     };
+    reload::keep_active(settings);
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
@@ -176,6 +177,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     );
     let last = Scheduler::new(cycles).controlled_by(requests).run().await;
 
+    reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();
     watch.abort();
     spawner.close().await;

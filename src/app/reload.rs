@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::commands::active_file;
 use super::orchestrate::plan;
 use crate::config::{self, ConfigError, Environment, Flags, Settings};
 use crate::domain::{Clock, Event, Observers, Reload, ReloadResult};
@@ -50,6 +51,7 @@ impl Reloader {
                 let difference = config::difference(&self.settings, &settings);
                 let plan = plan(&settings, &self.zone);
                 self.settings = settings;
+                keep_active(&self.settings);
                 self.control
                     .ask(Request::Reload(Box::new((plan, difference))));
             }
@@ -60,6 +62,24 @@ impl Reloader {
                     result: ReloadResult::Rejected { problems },
                 }))),
         }
+    }
+}
+
+/// Writes down which settings hold, without secrets, for `validar --diff`.
+pub(super) fn keep_active(settings: &Settings) {
+    if settings.dry_run || settings.single_run {
+        return;
+    }
+    let path = active_file(settings);
+    if let Err(error) = std::fs::write(&path, config::show(settings)) {
+        tracing::warn!("{} não pode ser gravado: {error}", path.display());
+    }
+}
+
+/// Nobody uses these settings any more.
+pub(super) fn forget_active(settings: &Settings) {
+    if !settings.dry_run && !settings.single_run {
+        std::fs::remove_file(active_file(settings)).ok();
     }
 }
 

@@ -13,7 +13,7 @@ mod table;
 mod timing;
 mod value;
 
-pub use difference::{difference, unreloadable};
+pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};

@@ -40,7 +40,7 @@ pub(super) fn table(settings: &Settings) -> Table {
     root
 }
 
-pub(super) fn processor(spec: &ProcessorSpec) -> Table {
+fn processor(spec: &ProcessorSpec) -> Table {
     let timing = &spec.timing;
     let names = |texts: Vec<String>| Value::from(texts);
     let shown = |name: &str, value: &str| {
@@ -138,7 +138,7 @@ fn telemetry(settings: &Settings) -> Table {
     table
 }
 
-pub(super) fn store(choice: &StoreChoice) -> Table {
+fn store(choice: &StoreChoice) -> Table {
     let mut table = Table::new();
     let kind = match choice {
         StoreChoice::Embedded => "embutido",

@@ -9,6 +9,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+use super::zone::Shift;
+
 /// Names for patterns.
 const NAMES: &str = "@yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly";
 
@@ -39,6 +41,7 @@ pub struct Cron {
     pattern: croner::Cron,
     zone: TimeZone,
     is_fixed_time: bool,
+    has_hours: bool,
 }
 
 impl Cron {
@@ -70,10 +73,15 @@ impl Cron {
             }
             _ => expression != "@hourly",
         };
+        let has_hours = match fields.as_slice() {
+            [_, hour, _, _, _] | [_, _, hour, _, _, _] => *hour != "*",
+            _ => expression != "@hourly",
+        };
         Ok(Self {
             pattern,
             zone,
             is_fixed_time,
+            has_hours,
         })
     }
 
@@ -142,10 +150,20 @@ impl Cron {
         self.is_fixed_time
     }
 
-    /// The zone in which its fields are read.
+    /// Whether it names hours of which the clocks skip or repeat one at `shift`.
     #[must_use]
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
+    pub fn is_touched_by(&self, shift: Shift) -> bool {
+        let (offset, length) = if shift.seconds > 0 {
+            // Skipped: read with the offset from before.
+            let before = shift.at - SignedDuration::from_secs(1);
+            (self.zone.to_offset(before), i64::from(shift.seconds))
+        } else {
+            (self.zone.to_offset(shift.at), -i64::from(shift.seconds))
+        };
+        let first = offset.to_datetime(shift.at);
+        let end = first.saturating_add(SignedDuration::from_secs(length));
+        let before = first.saturating_sub(SignedDuration::from_secs(1));
+        self.has_hours && self.next_local(before).is_some_and(|next| next < end)
     }
 }
 
@@ -220,6 +238,26 @@ mod tests {
             cron("0 0 31 2 *", "UTC").next_after(Timestamp::UNIX_EPOCH),
             None
         );
+    }
+
+    #[test]
+    fn a_pattern_is_touched_by_a_change_of_the_clocks_only_in_hours_that_it_names() {
+        let from: Timestamp = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let zone = TimeZone::get("America/New_York").expect("a zone");
+        let changes =
+            super::super::shifts(&zone, from, from + SignedDuration::from_hours(365 * 24));
+        let touched = |expression: &str| -> Vec<_> {
+            let cron = cron(expression, "America/New_York");
+            changes
+                .iter()
+                .map(|shift| cron.is_touched_by(*shift))
+                .collect()
+        };
+        assert_eq!(changes.len(), 2, "{changes:?}");
+        assert_eq!(touched("30 2 * * *"), [true, false]);
+        assert_eq!(touched("30 1 * * *"), [false, true]);
+        assert_eq!(touched("*/10 1-2 * * *"), [true, true]);
+        assert_eq!(touched("*/10 * * * *"), [false, false]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod documents;
 mod http;
 mod limits;
 mod metrics;
+mod reload;
+mod schedules;
 mod single_run;
 mod supervision;
 mod support;
