@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use orquestrador::domain::{
-    CycleStart, Event, Mode, Observer as _, Outcome, OutputSpec, ProcessorName, ProcessorSpec,
-    ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule, Trigger,
+    Configured, CycleStart, Event, Mode, Observer as _, Outcome, OutputSpec, ProcessorName,
+    ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule, Trigger,
 };
 use orquestrador::telemetry::exposition::Format;
 use orquestrador::telemetry::metrics::{Known, Metrics};
@@ -39,6 +39,7 @@ fn spec(number: usize) -> Arc<ProcessorSpec> {
         command: vec!["/bin/true".to_owned()],
         timeout: Duration::from_mins(5),
         grace: Duration::from_secs(10),
+        timing: orquestrador::domain::Timing::default(),
         retry: Retry {
             attempts: 1,
             wait: Duration::from_secs(1),
@@ -111,8 +112,16 @@ fn main() {
         let specs: Vec<_> = (0..count).map(spec).collect();
         let registry = Registry::new();
         let metrics = Metrics::new(&registry, &BUCKETS);
+        let configured: Vec<_> = specs
+            .iter()
+            .map(|spec| Configured {
+                spec: Arc::clone(spec),
+                max_staleness: None,
+            })
+            .collect();
         let known = Known {
-            processors: &specs,
+            processors: &configured,
+            period: None,
             mode: Mode::Sequential,
             slots: 1,
             now: Timestamp::now(),

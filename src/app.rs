@@ -2,12 +2,16 @@
 //!
 //! [`run`] picks the command; `orchestrate` is the life of the orchestrator from its lock to its exit code.
 
+mod agenda;
 mod commands;
 mod diagnostics;
 mod exit;
 mod listening;
 mod orchestrate;
 mod recording;
+mod reload;
+mod running;
+mod telling;
 
 use jiff::Timestamp;
 
@@ -29,8 +33,13 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         }
     };
     match command_line.command {
-        None => orchestrate::run(loaded, environment),
-        Some(Command::Validate) => commands::validate(&loaded, environment),
+        None => orchestrate::run(loaded, command_line.flags, environment),
+        Some(Command::Validate { diff: true }) => commands::show_difference(&loaded),
+        Some(Command::Validate { diff: false }) => commands::validate(&loaded, environment),
+        Some(Command::Agenda { limit, json }) => {
+            let plan = orchestrate::plan(&loaded.settings, &diagnostics::local_zone(environment));
+            agenda::show(&loaded, &plan, clock().now(), (limit, json))
+        }
         Some(Command::Processor { name }) => commands::processor(name, &loaded),
         Some(Command::History(arguments)) => {
             commands::history(&loaded, environment, |reader, zone, out| {

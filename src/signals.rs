@@ -4,38 +4,42 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::engine::Shutdown;
+use crate::engine::{Control, Request, Shutdown};
 
-/// Passes every SIGINT and SIGTERM on to `shutdown`. Must be called within a tokio runtime.
+/// Passes every SIGINT and SIGTERM on to `shutdown`, every SIGUSR1 and SIGUSR2 to `control`; each SIGHUP is told by what
+/// is returned. Must be called within a tokio runtime.
 ///
 /// # Errors
 ///
 /// The handlers cannot be installed.
-pub fn listen(shutdown: &Arc<Shutdown>) -> io::Result<()> {
+pub fn listen(shutdown: &Arc<Shutdown>, control: &Control) -> io::Result<UnboundedReceiver<()>> {
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),
         (SignalKind::terminate(), "SIGTERM"),
     ] {
         tokio::spawn(forward(signal(kind)?, name, Arc::clone(shutdown)));
     }
-    let unused = [
-        (SignalKind::hangup(), "SIGHUP"),
-        (SignalKind::user_defined1(), "SIGUSR1"),
-        (SignalKind::user_defined2(), "SIGUSR2"),
-    ];
-    for (kind, name) in unused {
-        tokio::spawn(refuse(signal(kind)?, name));
-    }
-    Ok(())
+    tokio::spawn(ask(
+        signal(SignalKind::user_defined1())?,
+        control.clone(),
+        || Request::RunNow,
+    ));
+    tokio::spawn(ask(
+        signal(SignalKind::user_defined2())?,
+        control.clone(),
+        || Request::TogglePause,
+    ));
+    let (sender, hangups) = unbounded_channel();
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move { while hangup.recv().await.is_some() && sender.send(()).is_ok() {} });
+    Ok(hangups)
 }
 
-/// The default of these would end us without a word, and operators send them to others for a reload or a pause.
-async fn refuse(mut signals: Signal, name: &'static str) {
+async fn ask(mut signals: Signal, control: Control, request: fn() -> Request) {
     while signals.recv().await.is_some() {
-        tracing::warn!(
-            "{name} recebido e ignorado: recarga e pausa não estão disponíveis nesta versão"
-        );
+        control.ask(request());
     }
 }
 

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use orquestrador::domain::{
     CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputSpec,
-    ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart,
+    ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart, ScheduleSpec,
+    Timing,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -116,6 +118,11 @@ impl Observer for Notes {
             | Event::HistoryRecovered { .. }
             | Event::StraysEnded(_)
             | Event::StartPlanned { .. }
+            | Event::StartMissed(_)
+            | Event::ClockJumped { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ConfigReloaded(_)
             | Event::RunOutput { .. } => return,
         };
         self.lines
@@ -141,6 +148,7 @@ fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
             max_wait: Duration::from_mins(1),
             codes: Vec::new(),
         },
+        timing: Timing::default(),
         depends_on: depends_on.iter().map(|name| name_of(name)).collect(),
         environment: Vec::new(),
         clear_environment: false,
@@ -158,7 +166,8 @@ fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
 fn plan(mode: Mode, specs: &[Arc<ProcessorSpec>]) -> Plan {
     Plan {
         mode,
-        interval: Duration::from_mins(1),
+        main: ScheduleSpec::Interval(Duration::from_mins(1)),
+        zone: TimeZone::UTC,
         single_run: true,
         stop_at_failure: false,
         dry_run: false,

@@ -25,8 +25,8 @@ use nix::unistd::Pid;
 use orquestrador::cli;
 use orquestrador::config::{self, Environment, Settings};
 use orquestrador::domain::{
-    CancelReason, Clock, CycleStart, Event, Mode, Observer as _, Outcome, Run, RunId, RunResult,
-    RunStart, Schedule, Trigger,
+    CancelReason, Clock, Configured, CycleStart, Event, Mode, Observer as _, Outcome, Run, RunId,
+    RunResult, RunStart, Schedule, Trigger,
 };
 use orquestrador::engine::{ChildEnvironment, LocalRunner, RunStop, Runner as _};
 use orquestrador::process::{self, Enforcement, Spawner};
@@ -139,7 +139,11 @@ fn assert_counted(bad: &Bad, settings: &Settings, start: Arc<RunStart>, result: 
     let escaped = u64::from(result.escaped.count);
     let metrics = Metrics::new(&Registry::new(), &settings.buckets);
     let known = Known {
-        processors: &[Arc::clone(&start.spec)],
+        processors: &[Configured {
+            spec: Arc::clone(&start.spec),
+            max_staleness: None,
+        }],
+        period: None,
         mode: settings.mode,
         slots: 1,
         now: start.started_at,

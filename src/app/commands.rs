@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,7 +14,7 @@ use super::{Exit, clock, store_settings};
 use crate::cli::documents::{self, DocumentCommand};
 use crate::cli::history::Refusal;
 use crate::cli::{OwnProcessor, stderr_line, stdout_text};
-use crate::config::{self, Environment, Loaded, Source};
+use crate::config::{self, Environment, Loaded, Settings, Source};
 use crate::domain::ProcessorSpec;
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
@@ -63,6 +63,47 @@ pub(super) fn metrics(markdown: bool) -> Exit {
         reference::lines()
     });
     Exit::Done
+}
+
+/// `validar --diff`: what a reload would change in the orchestrator that uses the data directory.
+pub(super) fn show_difference(loaded: &Loaded) -> Exit {
+    let path = active_file(&loaded.settings);
+    let Ok(active) = std::fs::read_to_string(&path) else {
+        stderr_line(&format!(
+            "❌ {} não existe: nenhum orquestrador em ciclos usa este diretório de dados",
+            path.display()
+        ));
+        return Exit::Failed;
+    };
+    let fixed = config::unreloadable_from(&active, &loaded.settings);
+    let difference = config::difference_from(&active, &loaded.settings);
+    match (difference, fixed) {
+        (Ok(difference), Ok(fixed)) => {
+            for line in &difference.lines {
+                stdout_text(&format!("{line}\n"));
+            }
+            if difference.is_empty() {
+                stdout_text("nada mudaria\n");
+            }
+            for problem in &fixed {
+                stderr_line(&format!("❌ {problem}"));
+            }
+            if fixed.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Failed
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            stderr_line(&format!("❌ {}: {error}", path.display()));
+            Exit::Failed
+        }
+    }
+}
+
+/// Where a running orchestrator keeps the settings that hold, without secrets.
+pub(super) fn active_file(settings: &Settings) -> PathBuf {
+    settings.instance_dir().join("configuracao-ativa.toml")
 }
 
 /// What would keep a processor's program from starting.

@@ -1,45 +1,34 @@
 //! The life of the orchestrator: lock, spawner, telemetry, HTTP, cycles; and back in the opposite order.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use prometheus::Registry;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
-use super::{Exit, clock, recording, store_settings};
+use super::{Exit, clock, recording, reload, running, store_settings, telling};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
-use crate::config::{Environment, Loaded, Settings, Source, StoreChoice};
-use crate::domain::{
-    Clock, Cycle, Escaped, Event, LogFormat, Mask, Mode, Observer, Observers, Outcome, Startup,
-    contract,
-};
-use crate::engine::status::StatusBoard;
-use crate::engine::{ChildEnvironment, Cycles, LocalRunner, Plan, Scheduler, Shutdown};
+use crate::config::{Environment, Flags, Loaded, Settings};
+use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome};
+use crate::engine::{Control, Cycles, Plan, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
-use crate::http::{Listener, Views};
 use crate::instance::InstanceLock;
-use crate::process::{self, Enforcement, ReportFolder, Spawner, SpawnerLink};
+use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
-use crate::telemetry::console::Console;
-use crate::telemetry::log::JsonLog;
-use crate::telemetry::log_counts::LogCounts;
-use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::{Traces, trace_of};
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
 
 /// Runs the orchestrator to its end.
-pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
-    match prepare_and_run(loaded, environment) {
+pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
+    match prepare_and_run(loaded, flags, environment) {
         Ok(exit) => exit,
         Err(error) => {
             stderr_line(&format!("❌ {error:#}"));
@@ -48,7 +37,11 @@ pub(super) fn run(loaded: Loaded, environment: &Environment) -> Exit {
     }
 }
 
-fn prepare_and_run(mut loaded: Loaded, environment: &Environment) -> anyhow::Result<Exit> {
+fn prepare_and_run(
+    mut loaded: Loaded,
+    flags: Flags,
+    environment: &Environment,
+) -> anyhow::Result<Exit> {
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
@@ -67,6 +60,7 @@ fn prepare_and_run(mut loaded: Loaded, environment: &Environment) -> anyhow::Res
     runtime.block_on(live(
         Parts {
             loaded,
+            flags,
             clock,
             notes,
             history,
@@ -100,6 +94,7 @@ fn runtime(settings: &Settings) -> io::Result<Runtime> {
 /// What was made before the runtime.
 struct Parts {
     loaded: Loaded,
+    flags: Flags,
     clock: Clock,
     notes: Vec<String>,
     /// None when nothing may be written.
@@ -110,6 +105,7 @@ struct Parts {
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
+        flags,
         clock,
         notes,
         history,
@@ -120,39 +116,38 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let log_counts = init_tracing(traces.as_ref(), environment);
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
-    signals::listen(&shutdown)?;
+    let (control, requests) = Control::new();
+    let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
-    let plan = plan(settings);
-    let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
-    let metrics = metrics(
-        settings,
-        &known(&plan, settings, &clock),
-        log_counts,
-        listener.is_some(),
-    )?;
     let zone = local_zone(environment);
-    let observers = observers(settings, &clock, &zone, [board.clone(), metrics.clone()]);
-    observers.state(&Event::Started(Arc::new(startup(
+    let plan = plan(settings, &zone);
+    let told = telling::begin(
         &loaded,
-        notes,
-        listener.as_ref(),
-    ))));
-    let recorder = recording::begin(history, &observers)?;
-    let views = Views {
-        board,
-        metrics,
-        clock: clock.clone(),
-        zone,
-    };
-    let http = listener.map(|listener| Http::serve(listener, views));
-
+        (notes, history),
+        (&plan, &zone, &clock),
+        (log_counts, listener.as_ref()),
+    )?;
+    let (observers, recorder) = (told.observers, told.recorder);
+    let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let environment = child_environment(&loaded, environment);
-    let runner = runner(settings, environment, &spawner, (&clock, &observers));
+    let runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    reload::keep_active(settings);
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
+    ));
+    tokio::spawn(reload::on_hangup(
+        hangups,
+        reload::Reloader {
+            settings: settings.clone(),
+            flags,
+            environment: environment.clone(),
+            zone,
+            clock: clock.clone(),
+            observers: observers.clone(),
+            control,
+        },
     ));
     let cycles = Cycles::new(
         plan,
@@ -162,8 +157,9 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         Arc::clone(&shutdown),
     )
     .recorded(recorder.clone().map(recording::record));
-    let last = Scheduler::new(cycles).run().await;
+    let last = Scheduler::new(cycles).controlled_by(requests).run().await;
 
+    reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();
     watch.abort();
     let open = Open {
@@ -173,28 +169,10 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         http,
     };
     open.close().await;
-    Ok(if lost_spawner {
-        Exit::Failed
-    } else {
-        exit(settings, &shutdown, last.as_deref())
-    })
-}
-
-/// What runs processors: as processes of this machine.
-fn runner(
-    settings: &Settings,
-    environment: ChildEnvironment,
-    spawner: &Spawner,
-    (clock, observers): (&Clock, &Observers),
-) -> LocalRunner {
-    LocalRunner {
-        spawner: spawner.clone(),
-        clock: clock.clone(),
-        environment,
-        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
-        live_output: settings.verbose.then(|| observers.clone()),
-        reports: report_folder(settings),
+    if lost_spawner {
+        return Ok(Exit::Failed);
     }
+    Ok(exit(settings, &shutdown, last.as_deref()))
 }
 
 /// What is open while cycles run.
@@ -219,17 +197,6 @@ impl Open {
             http.stop().await;
         }
     }
-}
-
-/// Where attempts may leave metrics; runs do without when there can be no such folder.
-fn report_folder(settings: &Settings) -> Option<ReportFolder> {
-    if settings.dry_run {
-        return None;
-    }
-    let path = std::path::absolute(settings.instance_dir().join("metricas"));
-    path.and_then(ReportFolder::make)
-        .inspect_err(|error| tracing::warn!(%error, "processors cannot report metrics"))
-        .ok()
 }
 
 /// Processes without a run of their own are a fact like any other.
@@ -280,107 +247,15 @@ fn import_examples(loaded: &Loaded, clock: &Clock) -> anyhow::Result<Vec<String>
     Ok(vec![import.message()])
 }
 
-fn plan(settings: &Settings) -> Plan {
+pub(super) fn plan(settings: &Settings, zone: &TimeZone) -> Plan {
     Plan {
         mode: settings.mode,
-        interval: settings.interval,
+        main: settings.schedule.clone(),
+        zone: zone.clone(),
         single_run: settings.single_run,
         stop_at_failure: settings.stops_at_failure(),
         dry_run: settings.dry_run,
         parallelism: settings.parallelism,
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
-    }
-}
-
-/// The reader that counts; with everything that a scrape wants to see when there can be one.
-fn metrics(
-    settings: &Settings,
-    known: &Known<'_>,
-    log_counts: LogCounts,
-    is_scraped: bool,
-) -> prometheus::Result<Arc<Metrics>> {
-    let metrics = Metrics::new(&Registry::new(), &settings.buckets);
-    if is_scraped {
-        metrics.count_log(log_counts);
-        metrics.expose_process()?;
-        metrics.expose_known(known)?;
-    }
-    Ok(Arc::new(metrics))
-}
-
-fn known<'a>(plan: &'a Plan, settings: &Settings, clock: &Clock) -> Known<'a> {
-    let slots = match plan.mode {
-        Mode::Sequential => 1,
-        Mode::Parallel => plan.parallelism,
-    };
-    Known {
-        processors: &plan.processors,
-        mode: plan.mode,
-        slots,
-        now: clock.now(),
-        data_dir: settings.data_dir.clone(),
-    }
-}
-
-fn observers(
-    settings: &Settings,
-    clock: &Clock,
-    zone: &TimeZone,
-    first: [Arc<dyn Observer>; 2],
-) -> Observers {
-    let sink = Box::new(io::stdout());
-    let lines: Arc<dyn Observer> = match settings.log_format {
-        LogFormat::Console => Arc::new(Console::new(
-            sink,
-            zone.clone(),
-            settings.verbose,
-            settings.single_run,
-        )),
-        LogFormat::Json => Arc::new(JsonLog::new(sink, clock.clone())),
-    };
-    Observers::new(first.into_iter().chain([lines]).collect())
-}
-
-fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> Startup {
-    let settings = &loaded.settings;
-    let store = match &settings.store {
-        StoreChoice::Embedded => format!(
-            "embutido, em {}",
-            settings.data_dir.join("registros.db").display()
-        ),
-        StoreChoice::Directus { url, .. } => format!("Directus, em {url}"),
-    };
-    let config = match &loaded.source {
-        Source::File(path) => Some(path.clone()),
-        Source::BuiltIn => None,
-    };
-    Startup {
-        mode: settings.mode,
-        single_run: settings.single_run,
-        dry_run: settings.dry_run,
-        config,
-        store,
-        address: listener.map(|listener| listener.address),
-        notes,
-        warnings: loaded.warnings.clone(),
-    }
-}
-
-/// What children get. Ours get absolute paths, so that a working directory of their own changes nothing.
-fn child_environment(loaded: &Loaded, environment: &Environment) -> ChildEnvironment {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let pair = |name: &str, path: &Path| (name.to_owned(), absolute(path).display().to_string());
-    let mut for_own = vec![pair(contract::DATA_DIR, &loaded.settings.data_dir)];
-    if let Source::File(path) = &loaded.source {
-        for_own.push(pair(contract::CONFIG, path));
-    }
-    ChildEnvironment {
-        secrets: Mask::new(environment.iter(), &[]),
-        inherited: environment
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        for_own,
-        dry_run: loaded.settings.dry_run,
     }
 }

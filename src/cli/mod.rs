@@ -61,7 +61,27 @@ struct Common {
 pub enum Command {
     /// Verifica a configuração e mostra o que vale, sem iniciar nada
     #[command(name = "validar")]
-    Validate,
+    Validate {
+        /// Mostra o que uma recarga (SIGHUP) mudaria no orquestrador que usa este diretório de dados
+        #[arg(long = "diff")]
+        diff: bool,
+    },
+    /// Mostra o que começa quando, e o que nunca começa
+    #[command(name = "agenda")]
+    Agenda {
+        /// Quantos inícios mostrar
+        #[arg(
+            long = "limite",
+            value_name = "N",
+            default_value_t = 20,
+            hide_default_value = true,
+            help = "Quantos inícios mostrar [padrão: 20]"
+        )]
+        limit: usize,
+        /// Em JSON
+        #[arg(long = "json")]
+        json: bool,
+    },
     /// Executa um processador de documentos (o orquestrador o inicia)
     #[command(name = "processador")]
     Processor {

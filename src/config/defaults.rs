@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry};
+use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Timing};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) const PORT: u16 = 5007;
@@ -86,6 +86,7 @@ pub(super) fn processor(name: ProcessorName, command: Vec<String>) -> ProcessorS
             max_wait: RETRY_MAX_WAIT,
             codes: Vec::new(),
         },
+        timing: Timing::default(),
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,

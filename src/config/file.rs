@@ -11,15 +11,15 @@ use toml::Table;
 use super::problem::Problems;
 use super::settings::Source;
 use super::table::Section;
-use super::{defaults, processors, value};
-use crate::domain::{Mode, OnFailure, ProcessorSpec};
+use super::{defaults, processors, timing, value};
+use crate::domain::{Mode, OnFailure, ProcessorSpec, ScheduleSpec};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "orquestrador.toml";
 /// The largest file that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 /// Keys of the contract that this version does not know yet.
-const PLANNED: &[&str] = &["agenda", "fuso", "distribuicao"];
+const PLANNED: &[&str] = &["distribuicao"];
 const PLANNED_TELEMETRY: &[&str] = &["logs_otlp", "link_trace"];
 /// Guards of a processor count that the file may raise.
 const MOST_PROCESSORS: i64 = 100_000;
@@ -33,7 +33,7 @@ const MOST_PARALLEL: i64 = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct FileSettings {
     pub(super) mode: Option<Mode>,
-    pub(super) interval: Option<Duration>,
+    pub(super) schedule: Option<ScheduleSpec>,
     pub(super) port: Option<u16>,
     pub(super) listen: Option<IpAddr>,
     pub(super) data_dir: Option<PathBuf>,
@@ -123,9 +123,10 @@ fn place(text: &str, offset: usize) -> String {
 
 fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     let mut root = Section::new(table, "", problems);
+    let (schedule, zone) = timing::main(&mut root);
     let mut file = FileSettings {
         mode: root.parsed("modo", value::mode),
-        interval: root.parsed("intervalo", value::positive_duration),
+        schedule,
         port: root.parsed("porta", value::port),
         listen: root.parsed("escutar", value::address),
         data_dir: root.text("dados").map(PathBuf::from),
@@ -145,7 +146,7 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
                 ),
             );
         } else {
-            file.processors = Some(processors::read(tables, &mut root));
+            file.processors = Some(processors::read(tables, zone.as_deref(), &mut root));
         }
     }
     if let Some(mut telemetry) = root.section("telemetria") {
@@ -203,8 +204,8 @@ mod tests {
              [telemetria]\nbuckets = [1, 1]\n[registros]\ntipo = \"nuvem\"\n",
         );
         let begins = [
-            "modo: \"turbo\"",
             "intervalo: \"-3\"",
+            "modo: \"turbo\"",
             "porta: \"70000\"",
             "processador[1].nome: \"A b\"",
             "processador[1].comando: ",
@@ -246,8 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_is_one_pattern_or_one_interval_at_each_level_and_a_wrong_one_says_what_was_expected()
+     {
+        let problems = problems_of(
+            "agenda = \"*/5 * * * *\"\nintervalo = 3\nfuso = \"Marte/Base\"\n[[processador]]\nnome = \"a\"\n\
+             comando = [\"true\"]\nagenda = \"61 * * * *\"\nfuso = \"UTC\"\nsobreposicao = \"matar\"\n\
+             recuperar = \"sim\"\n[[processador]]\nnome = \"b\"\ncomando = [\"true\"]\nagenda = \"@daily\"\n\
+             intervalo = \"5s\"\n[[processador]]\nnome = \"c\"\ncomando = [\"true\"]\nfuso = \"UTC\"\n",
+        );
+        let expected = [
+            ("fuso: \"Marte/Base\"", "America/Sao_Paulo"),
+            ("agenda: ", "só um dos dois"),
+            ("processador[1].agenda: \"61 * * * *\"", "minuto 0-59"),
+            ("processador[1].sobreposicao: \"matar\"", "enfileirar"),
+            ("processador[1].recuperar: \"sim\"", "nao, um ou todos"),
+            ("processador[2].agenda: ", "só um dos dois"),
+            ("processador[3].fuso: ", "agenda"),
+        ];
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, (begin, words)) in problems.iter().zip(expected) {
+            assert!(
+                problem.starts_with(begin) && problem.contains(words),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
     fn a_key_of_a_later_version_is_refused_and_not_ignored() {
-        assert!(problems_of("agenda = \"* * * * *\"")[0].contains("ainda não está disponível"));
+        assert!(problems_of("[distribuicao]\nservidores = []")[0].contains("ainda não está disponível"));
     }
 
     #[test]

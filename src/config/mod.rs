@@ -1,6 +1,7 @@
 //! Text, environment and flags in; settings, or every problem found, out. Starts nothing and writes nothing.
 
 mod defaults;
+mod difference;
 mod environment;
 mod file;
 mod options;
@@ -9,8 +10,10 @@ mod processors;
 mod settings;
 mod show;
 mod table;
+mod timing;
 mod value;
 
+pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};

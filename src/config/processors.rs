@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::problem::Problems;
 use super::table::Section;
-use super::{defaults, value};
+use super::{defaults, timing, value};
 use crate::domain::contract::OWN_BINARY;
 use crate::domain::{
     OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
@@ -20,20 +20,12 @@ const MOST_COPIES: i64 = 1000;
 /// The largest number of processes or files that can be asked for.
 const MOST_COUNTED: i64 = 1 << 20;
 
-/// Keys of the contract that this version does not know yet.
-const PLANNED: &[&str] = &[
-    "max_defasagem",
-    "agenda",
-    "intervalo",
-    "fuso",
-    "variacao",
-    "sobreposicao",
-    "recuperar",
-    "janela",
-];
-
 /// Reads every table, and checks what holds between them.
-pub(super) fn read(tables: Vec<Table>, root: &mut Section<'_>) -> Vec<ProcessorSpec> {
+pub(super) fn read(
+    tables: Vec<Table>,
+    zone: Option<&str>,
+    root: &mut Section<'_>,
+) -> Vec<ProcessorSpec> {
     let mut specs = Vec::new();
     let mut keys = BTreeMap::new();
     if tables.is_empty() {
@@ -44,7 +36,7 @@ pub(super) fn read(tables: Vec<Table>, root: &mut Section<'_>) -> Vec<ProcessorS
     }
     for (index, table) in tables.into_iter().enumerate() {
         let key = format!("processador[{}]", index + 1);
-        let Some(spec) = read_one(table, &key, root.problems()) else {
+        let Some(spec) = read_one(table, &key, zone, root.problems()) else {
             continue;
         };
         if let Some(first) = keys.insert(spec.name.clone(), key.clone()) {
@@ -59,7 +51,12 @@ pub(super) fn read(tables: Vec<Table>, root: &mut Section<'_>) -> Vec<ProcessorS
     specs
 }
 
-fn read_one(table: Table, key: &str, problems: &mut Problems) -> Option<ProcessorSpec> {
+fn read_one(
+    table: Table,
+    key: &str,
+    zone: Option<&str>,
+    problems: &mut Problems,
+) -> Option<ProcessorSpec> {
     let mut section = Section::new(table, key, problems);
     let has_name = section.has("nome");
     let name = section.parsed("nome", value::name);
@@ -82,6 +79,7 @@ fn read_one(table: Table, key: &str, problems: &mut Problems) -> Option<Processo
             .parsed("carencia", value::duration)
             .unwrap_or(base.grace),
         retry: retry(&mut section, &base.retry),
+        timing: timing::of_processor(&mut section, zone),
         depends_on: dependencies(&mut section),
         environment: environment(&mut section),
         clear_environment: section
@@ -99,7 +97,7 @@ fn read_one(table: Table, key: &str, problems: &mut Problems) -> Option<Processo
         name: base.name,
         command: base.command,
     };
-    section.finish(PLANNED);
+    section.finish(&[]);
     (name.is_some() && command.is_some()).then_some(spec)
 }
 

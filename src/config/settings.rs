@@ -10,9 +10,9 @@ use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
 use super::problem::{ConfigError, Problems};
-use super::{defaults, value};
+use super::{defaults, timing, value};
 use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
-use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec};
+use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec, ScheduleSpec};
 
 /// The old system's name for the time that a request to the backend may take. Children inherit it.
 const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
@@ -40,8 +40,8 @@ pub enum StoreChoice {
 pub struct Settings {
     /// How a cycle runs its processors.
     pub mode: Mode,
-    /// From the end of a cycle to the start of the next.
-    pub interval: Duration,
+    /// What makes cycles due.
+    pub schedule: ScheduleSpec,
     /// TCP port of the HTTP side; 0 takes a free one.
     pub port: u16,
     /// Whether the port was given as a flag, which opens it in a single run too.
@@ -144,6 +144,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
+    warnings.extend(timing::warnings(&settings.processors));
     Ok(Loaded {
         settings,
         source,
@@ -187,10 +188,11 @@ fn combine(
     }
     Settings {
         mode,
-        interval: options
+        schedule: options
             .interval
-            .or(file.interval)
-            .unwrap_or(defaults::INTERVAL),
+            .map(ScheduleSpec::Interval)
+            .or(file.schedule)
+            .unwrap_or(timing::DEFAULT),
         port: options.port.or(file.port).unwrap_or(defaults::PORT),
         port_by_flag: options.port_by_flag,
         listen: options

@@ -5,16 +5,20 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::settings::{Settings, StoreChoice};
-use crate::domain::ProcessorSpec;
 use crate::domain::mask::{MASK, is_secret};
+use crate::domain::{ProcessorSpec, ScheduleSpec};
 
 /// The effective settings, in the form of the configuration file.
 #[must_use]
 pub fn show(settings: &Settings) -> String {
+    table(settings).to_string()
+}
+
+/// The same as a value, secrets masked.
+pub(super) fn table(settings: &Settings) -> Table {
     let mut root = Table::new();
     let mut set = |key: &str, value: Value| root.insert(key.to_owned(), value);
     set("modo", settings.mode.word().into());
-    set("intervalo", text(settings.interval));
     set("porta", i64::from(settings.port).into());
     set("escutar", settings.listen.to_string().into());
     set("dados", settings.data_dir.display().to_string().into());
@@ -33,10 +37,12 @@ pub fn show(settings: &Settings) -> String {
     set("telemetria", telemetry(settings).into());
     set("historico", history(settings).into());
     set("registros", store(&settings.store).into());
-    root.to_string()
+    schedule(&mut root, &settings.schedule);
+    root
 }
 
 fn processor(spec: &ProcessorSpec) -> Table {
+    let timing = &spec.timing;
     let names = |texts: Vec<String>| Value::from(texts);
     let shown = |name: &str, value: &str| {
         if is_secret(name, &spec.secrets) {
@@ -71,6 +77,10 @@ fn processor(spec: &ProcessorSpec) -> Table {
                 .collect::<Vec<_>>()
                 .into(),
         ),
+        ("variacao", text(timing.jitter)),
+        ("sobreposicao", timing.overlap.word().into()),
+        ("recuperar", timing.catch_up.word().into()),
+        ("janela", text(timing.window)),
         (
             "depende_de",
             names(spec.depends_on.iter().map(ToString::to_string).collect()),
@@ -83,10 +93,31 @@ fn processor(spec: &ProcessorSpec) -> Table {
         ("saida", output(spec).into()),
         ("limites", limits(spec).into()),
     ];
-    pairs
+    let pairs = pairs
         .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+        .map(|(key, value)| (key.to_owned(), value));
+    let mut table: Table = pairs.collect();
+    if let Some(spec) = &timing.schedule {
+        schedule(&mut table, spec);
+    }
+    if let Some(max_staleness) = timing.max_staleness {
+        table.insert("max_defasagem".to_owned(), text(max_staleness));
+    }
+    table
+}
+
+fn schedule(table: &mut Table, spec: &ScheduleSpec) {
+    match spec {
+        ScheduleSpec::Interval(interval) => {
+            table.insert("intervalo".to_owned(), text(*interval));
+        }
+        ScheduleSpec::Cron { expression, zone } => {
+            table.insert("agenda".to_owned(), expression.clone().into());
+            if let Some(zone) = zone {
+                table.insert("fuso".to_owned(), zone.clone().into());
+            }
+        }
+    }
 }
 
 fn output(spec: &ProcessorSpec) -> Table {

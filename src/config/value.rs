@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName};
+use crate::schedule::{self, Cron};
 
 /// The longest duration that is taken for serious.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -85,6 +87,24 @@ pub(super) fn positive_duration(text: &str) -> Parsed<Duration> {
         Err(format!("{text:?} é zero; esperado mais do que zero"))
     } else {
         Ok(duration)
+    }
+}
+
+/// A cron pattern, as it was written.
+pub(super) fn cron(text: &str) -> Parsed<String> {
+    match Cron::new(text, TimeZone::UTC) {
+        Ok(_) => Ok(text.trim().to_owned()),
+        Err(error) => Err(format!("{text:?} {error}")),
+    }
+}
+
+/// The IANA name of a time zone.
+pub(super) fn zone(text: &str) -> Parsed<String> {
+    match schedule::zone(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!(
+            "{text:?} não é um fuso conhecido; esperado por exemplo America/Sao_Paulo ou UTC"
+        )),
     }
 }
 

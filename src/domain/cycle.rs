@@ -15,14 +15,20 @@ use super::trace::TraceContext;
 pub enum Schedule {
     /// That of the whole.
     Main,
+    /// That of one processor.
+    Own,
 }
 
 impl Schedule {
+    /// Every schedule.
+    pub const ALL: [Self; 2] = [Self::Main, Self::Own];
+
     /// The metric label.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::Main => "main",
+            Self::Own => "own",
         }
     }
 }
@@ -34,6 +40,12 @@ pub enum Trigger {
     Startup,
     /// The interval since the last cycle's end is over.
     Interval,
+    /// An instant of a cron pattern has come.
+    Cron,
+    /// Somebody asked for it by a signal.
+    Signal,
+    /// An instant that was missed is made up for.
+    Catchup,
 }
 
 impl Trigger {
@@ -43,6 +55,9 @@ impl Trigger {
         match self {
             Self::Startup => "startup",
             Self::Interval => "interval",
+            Self::Cron => "cron",
+            Self::Signal => "signal",
+            Self::Catchup => "catchup",
         }
     }
 }

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::cycle::{Cycle, CycleStart};
+use super::name::ProcessorName;
+use super::reload::Reload;
 use super::report::Report;
 use super::run::{Attempt, Escaped, OutputLine, Run, RunStart};
 use super::spec::Mode;
 use super::state::Restored;
+use super::timing::Missed;
 
 /// A fact. Readers match it exhaustively, with no wildcard, so that a forgotten reader is a compile error.
 #[derive(Debug, Clone)]
@@ -23,8 +26,10 @@ pub enum Event {
         /// Wall time.
         at: Timestamp,
     },
-    /// The next main cycle is planned.
+    /// The next cycle of a schedule is planned.
     StartPlanned {
+        /// The processor whose own schedule it is; none for the main one.
+        processor: Option<ProcessorName>,
         /// Wall time of the start.
         at: Timestamp,
         /// Time until then.
@@ -88,6 +93,27 @@ pub enum Event {
         /// How many facts could not be kept meanwhile.
         lost: u64,
     },
+    /// Planned starts were missed.
+    StartMissed(Missed),
+    /// The wall clock jumped against the monotonic one, or the machine slept; the plan was made anew.
+    ClockJumped {
+        /// Wall time after the jump.
+        at: Timestamp,
+        /// By how much; negative when it went back.
+        by: SignedDuration,
+    },
+    /// No planned start happens until it is resumed.
+    Paused {
+        /// Wall time.
+        at: Timestamp,
+    },
+    /// Planned starts happen again.
+    Resumed {
+        /// Wall time.
+        at: Timestamp,
+    },
+    /// A reload was asked for and decided.
+    ConfigReloaded(Arc<Reload>),
     /// A stop was asked for; nothing new starts.
     ShutdownStarted {
         /// The signal's name.

@@ -6,6 +6,7 @@ pub mod event;
 pub mod mask;
 pub mod name;
 pub mod outcome;
+pub mod reload;
 pub mod report;
 pub mod run;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub(crate) mod samples;
 pub mod spec;
 pub mod state;
 pub mod time;
+pub mod timing;
 pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
@@ -20,13 +22,16 @@ pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+pub use reload::{Difference, Reload, ReloadResult};
 pub use report::Report;
 pub use run::{
     Attempt, Escaped, OutputLine, Run, RunId, RunResult, RunStart, Stream, StreamTotals, Usage,
 };
 pub use spec::{
-    LogFormat, Mode, OnFailure, OutputFileSpec, OutputSpec, ProcessorSpec, ResourceLimits, Retry,
+    Configured, LogFormat, Mode, OnFailure, OutputFileSpec, OutputSpec, ProcessorSpec,
+    ResourceLimits, Retry,
 };
 pub use state::{LastResult, LostRun, MainCycleState, ProcessorState, Restored};
 pub use time::Clock;
+pub use timing::{CatchUp, MissReason, Missed, Overlap, ScheduleSpec, Timing};
 pub use trace::TraceContext;

@@ -46,6 +46,8 @@ pub enum CancelReason {
 pub enum SkipReason {
     /// A run that it depends on did not succeed.
     Dependency,
+    /// The run before it, of an own schedule, has not ended.
+    Overlap,
     /// This is a dry run and the processor does not say that it can do one.
     DryRun,
 }
@@ -84,7 +86,7 @@ impl Outcome {
     ];
 
     /// The reasons of a skip, as in `run_skips_total{reason}`.
-    pub const SKIP_REASONS: [&'static str; 2] = ["dependency", "dry_run"];
+    pub const SKIP_REASONS: [&'static str; 3] = ["dependency", "overlap", "dry_run"];
 
     /// The reasons of a cancellation, as in `run_cancellations_total{reason}`.
     pub const CANCEL_REASONS: [&'static str; 2] = ["shutdown", "replaced"];
@@ -114,6 +116,7 @@ impl Outcome {
             Self::Cancellation(CancelReason::Shutdown) => Some("shutdown"),
             Self::Cancellation(CancelReason::Replaced) => Some("replaced"),
             Self::Skip(SkipReason::Dependency) => Some("dependency"),
+            Self::Skip(SkipReason::Overlap) => Some("overlap"),
             Self::Skip(SkipReason::DryRun) => Some("dry_run"),
             Self::Error(ErrorReason::Spawn) => Some("spawn"),
             Self::Error(ErrorReason::Io) => Some("io"),
@@ -134,6 +137,7 @@ impl Outcome {
             Self::Cancellation(CancelReason::Shutdown),
             Self::Cancellation(CancelReason::Replaced),
             Self::Skip(SkipReason::Dependency),
+            Self::Skip(SkipReason::Overlap),
             Self::Skip(SkipReason::DryRun),
             Self::Error(ErrorReason::Spawn),
             Self::Error(ErrorReason::Io),

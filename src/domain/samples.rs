@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine, OutputSpec,
-    ProcessorName, ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule,
-    SkipReason, Stream, StreamTotals, TraceContext, Trigger, Usage,
+    Configured, Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine,
+    OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult,
+    RunStart, Schedule, SkipReason, Stream, StreamTotals, Timing, TraceContext, Trigger, Usage,
 };
 
 /// The instant at which everything happens: 2026-11-22 18:04:06 UTC.
@@ -33,6 +33,7 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
             max_wait: Duration::from_mins(1),
             codes: Vec::new(),
         },
+        timing: Timing::default(),
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,
@@ -45,6 +46,14 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
             file: None,
         },
     })
+}
+
+/// The same, as the whole configuration has it.
+pub(crate) fn configured(name: &str) -> Configured {
+    Configured {
+        spec: spec(name),
+        max_staleness: Some(Duration::from_hours(1)),
+    }
 }
 
 /// A cycle that begins.

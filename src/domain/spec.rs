@@ -1,12 +1,14 @@
 //! What a processor is and how the whole is to behave, once everything has been checked. Refuses to know files and flags.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::contract::OWN_BINARY;
 use super::name::ProcessorName;
+use super::timing::Timing;
 
 /// How the processors of one cycle are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,6 +133,15 @@ pub struct Retry {
     pub codes: Vec<i32>,
 }
 
+/// A processor with what follows for it from the whole configuration.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// The processor.
+    pub spec: Arc<ProcessorSpec>,
+    /// How old its last success may be; none when it has no objective.
+    pub max_staleness: Option<Duration>,
+}
+
 /// A configured program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessorSpec {
@@ -150,6 +161,8 @@ pub struct ProcessorSpec {
     pub grace: Duration,
     /// What is done after a failure.
     pub retry: Retry,
+    /// When it is due.
+    pub timing: Timing,
     /// Names of processors of the same cycle that must have succeeded first.
     pub depends_on: Vec<ProcessorName>,
     /// Variables added to the child's environment, in order.

@@ -1,8 +1,12 @@
-//! How the engine is asked to stop. Refuses to know where the wish comes from.
+//! How the engine is asked to stop, or for something else while it runs. Refuses to know where the wish comes from.
 
 use std::sync::OnceLock;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
+
+use super::plan::Plan;
+use crate::domain::Difference;
 
 /// The wish to stop, in two steps: nothing new starts and children get SIGTERM; then SIGKILL.
 #[derive(Debug, Default)]
@@ -35,5 +39,38 @@ impl Shutdown {
     #[must_use]
     pub fn forcing_signal(&self) -> Option<&'static str> {
         self.second.get().copied()
+    }
+}
+
+/// What can be asked of the loop while it runs.
+#[derive(Debug)]
+pub enum Request {
+    /// A main cycle now.
+    RunNow,
+    /// No planned start happens until this is asked for again.
+    TogglePause,
+    /// These settings from now on, and what they change.
+    Reload(Box<(Plan, Difference)>),
+}
+
+/// Asks the loop for something. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Control(UnboundedSender<Request>);
+
+/// The loop's end of a [`Control`].
+#[derive(Debug)]
+pub struct Requests(pub(super) UnboundedReceiver<Request>);
+
+impl Control {
+    /// Both ends.
+    #[must_use]
+    pub fn new() -> (Self, Requests) {
+        let (sender, receiver) = unbounded_channel();
+        (Self(sender), Requests(receiver))
+    }
+
+    /// Asks; a loop that has ended does not hear it.
+    pub fn ask(&self, request: Request) {
+        self.0.send(request).ok();
     }
 }

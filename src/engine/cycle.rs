@@ -14,9 +14,9 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::control::Shutdown;
-use super::run::Planned;
+use super::plan::Plan;
+use super::run::{Gate, Planned};
 use super::runner::Runner;
-use super::scheduler::Plan;
 use crate::domain::{
     Clock, Cycle, CycleStart, Event, Mode, Observers, Outcome, ProcessorName, ProcessorSpec, Run,
     RunId, Schedule, TraceContext, Trigger,
@@ -43,6 +43,19 @@ pub struct Cycles<R> {
     started: AtomicU64,
 }
 
+/// One cycle before it starts.
+pub(super) struct Due {
+    /// The settings that hold for all of it, whatever is reloaded meanwhile.
+    pub(super) plan: Arc<Plan>,
+    pub(super) schedule: Schedule,
+    pub(super) trigger: Trigger,
+    /// Actual minus planned start.
+    pub(super) delay: Duration,
+    pub(super) processors: Vec<Arc<ProcessorSpec>>,
+    /// What stands before its runs.
+    pub(super) gate: Gate,
+}
+
 impl<R: Runner> Cycles<R> {
     /// Cycles of `plan` on `runner`.
     pub fn new(
@@ -52,11 +65,7 @@ impl<R: Runner> Cycles<R> {
         (clock, trace_of): (Clock, TraceOf),
         shutdown: Arc<Shutdown>,
     ) -> Self {
-        let slots = match plan.mode {
-            Mode::Sequential => 1,
-            Mode::Parallel => plan.parallelism,
-        };
-        let slots = Arc::new(Semaphore::new(slots));
+        let slots = Arc::new(Semaphore::new(plan.slots()));
         Self {
             plan,
             runner,
@@ -85,7 +94,7 @@ impl<R: Runner> Cycles<R> {
     }
 
     /// Runs one cycle to its end. Every processor ends in exactly one outcome.
-    pub(super) async fn run(self: Arc<Self>, trigger: Trigger, delay: Duration) -> Arc<Cycle> {
+    pub(super) async fn run(self: Arc<Self>, due: Due) -> Arc<Cycle> {
         let id = RunId::new(self.clock.now()).as_str().to_owned();
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
         let span = tracing::info_span!(
@@ -97,25 +106,25 @@ impl<R: Runner> Cycles<R> {
             cicd.pipeline.run.id = id,
             cicd.pipeline.result = Empty,
             orquestrador.cycle.number = i64::try_from(number).unwrap_or(i64::MAX),
-            orquestrador.cycle.mode = self.plan.mode.label(),
-            orquestrador.cycle.trigger = trigger.label(),
-            orquestrador.cycle.schedule = Schedule::Main.label(),
+            orquestrador.cycle.mode = due.plan.mode.label(),
+            orquestrador.cycle.trigger = due.trigger.label(),
+            orquestrador.cycle.schedule = due.schedule.label(),
         );
         let start = Arc::new(CycleStart {
             number,
             id,
-            schedule: Schedule::Main,
-            mode: self.plan.mode,
-            trigger,
-            processors: self.plan.processors.len(),
+            schedule: due.schedule,
+            mode: due.plan.mode,
+            trigger: due.trigger,
+            processors: due.processors.len(),
             started_at: self.clock.now(),
-            delay,
+            delay: due.delay,
             trace: (self.trace_of)(&span),
         });
         self.state(Event::CycleStarted(Arc::clone(&start))).await;
         let began = Instant::now();
         let (runs, outcome) = Arc::clone(&self)
-            .run_all(&start)
+            .run_all(&start, due)
             .instrument(span.clone())
             .await;
         let cycle = Arc::new(Cycle {
@@ -131,14 +140,18 @@ impl<R: Runner> Cycles<R> {
         cycle
     }
 
-    async fn run_all(self: Arc<Self>, start: &Arc<CycleStart>) -> (Vec<Arc<Run>>, Outcome) {
+    async fn run_all(
+        self: Arc<Self>,
+        start: &Arc<CycleStart>,
+        due: Due,
+    ) -> (Vec<Arc<Run>>, Outcome) {
         let mut ends = HashMap::new();
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
         // The processor whose failure stops the rest, if failures do that here.
         let mut halted_by: Option<ProcessorName> = None;
-        for spec in in_order(&self.plan.processors) {
+        for spec in in_order(&due.processors) {
             let (sender, receiver) = watch::channel(None);
             ends.insert(spec.name.clone(), receiver);
             let wanted = spec.depends_on.iter();
@@ -150,20 +163,21 @@ impl<R: Runner> Cycles<R> {
                 spec,
                 depends_on,
                 halted_by: halted_by.clone(),
+                gate: due.gate.clone(),
                 ended: sender,
             };
             waiting.push(Arc::clone(&self).run_one(planned));
-            if self.plan.mode == Mode::Sequential {
+            if due.plan.mode == Mode::Sequential {
                 let ended = waiting.next().await;
                 let stops =
-                    |run: &&Arc<Run>| self.plan.stop_at_failure && run.result.outcome.is_bad();
+                    |run: &&Arc<Run>| due.plan.stop_at_failure && run.result.outcome.is_bad();
                 halted_by = halted_by
                     .or_else(|| Some(ended.as_ref().filter(stops)?.start.spec.name.clone()));
                 runs.extend(ended);
             }
         }
         runs.extend(waiting.collect::<Vec<_>>().await);
-        let names = self.plan.processors.iter().enumerate();
+        let names = due.processors.iter().enumerate();
         let position: HashMap<_, _> = names.map(|(index, spec)| (&spec.name, index)).collect();
         runs.sort_by_key(|run| position.get(&run.start.spec.name));
         let worst =

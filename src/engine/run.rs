@@ -1,9 +1,12 @@
 //! One run: waits until it may start, runs, and states how it ended, also when it never started.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -25,8 +28,21 @@ pub(super) struct Planned {
     pub(super) depends_on: Vec<(ProcessorName, Ended)>,
     /// The run before it failed and the rest is not to run.
     pub(super) halted_by: Option<ProcessorName>,
+    /// What stands before it.
+    pub(super) gate: Gate,
     /// Told of the outcome.
     pub(super) ended: watch::Sender<Option<Outcome>>,
+}
+
+/// What stands between a run and others of its processor.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gate {
+    /// It is not to start, since the one before it has not ended.
+    pub(super) is_overlap: bool,
+    /// Runs that must have ended first, however.
+    pub(super) after: Vec<CancellationToken>,
+    /// Cancelled when a newer one takes its place.
+    pub(super) replaced: CancellationToken,
 }
 
 /// Why a run does not start, and what is to be said about it.
@@ -52,7 +68,7 @@ impl<R: Runner> Cycles<R> {
         });
         let was_started = admitted.is_ok();
         let result = match admitted {
-            Ok(_slot) => self.execute(&start, &span).await,
+            Ok(_slot) => self.execute(&start, &planned.gate, &span).await,
             Err((outcome, message)) => RunResult::without_process(outcome, message),
         };
         let run = Arc::new(Run {
@@ -68,17 +84,22 @@ impl<R: Runner> Cycles<R> {
         run
     }
 
-    async fn execute(&self, start: &Arc<RunStart>, span: &Span) -> RunResult {
+    async fn execute(&self, start: &Arc<RunStart>, gate: &Gate, span: &Span) -> RunResult {
         use tracing::Instrument as _;
         self.state(Event::RunStarted(Arc::clone(start))).await;
         let stop = RunStop {
-            requested: self.shutdown.requested.clone(),
+            requested: self.shutdown.requested.child_token(),
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
-        self.attempt_all(start, &stop)
-            .instrument(span.clone())
-            .await
+        let attempts = pin!(self.attempt_all(start, &stop).instrument(span.clone()));
+        match select(attempts, pin!(gate.replaced.cancelled())).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), attempts)) => {
+                stop.requested.cancel();
+                replaced(attempts.await)
+            }
+        }
     }
 
     /// Waits for what it depends on and for a free slot. The instant is when it was ready.
@@ -92,6 +113,10 @@ impl<R: Runner> Cycles<R> {
                 Some(format!("{name} falhou antes")),
             ));
         }
+        if planned.gate.is_overlap {
+            let message = "a execução anterior ainda não terminou".to_owned();
+            return Err((Outcome::Skip(SkipReason::Overlap), Some(message)));
+        }
         if self.plan.dry_run && !planned.spec.accepts_dry_run {
             return Err((
                 Outcome::Skip(SkipReason::DryRun),
@@ -99,7 +124,11 @@ impl<R: Runner> Cycles<R> {
             ));
         }
         let cancelled = (Outcome::Cancellation(CancelReason::Shutdown), None);
+        let replaced = (Outcome::Cancellation(CancelReason::Replaced), None);
         let ready = async {
+            for ended in &planned.gate.after {
+                ended.cancelled().await;
+            }
             for (name, ended) in &mut planned.depends_on {
                 let outcome = ended
                     .wait_for(Option::is_some)
@@ -120,9 +149,24 @@ impl<R: Runner> Cycles<R> {
         tokio::select! {
             biased;
             () = self.shutdown.requested.cancelled() => Err(cancelled),
+            () = planned.gate.replaced.cancelled() => Err(replaced),
             ready = ready => ready,
         }
     }
+}
+
+/// A run that was ended for a newer one; one that had ended by itself before it heard of that stays what it was.
+fn replaced(mut result: RunResult) -> RunResult {
+    let outcome = Outcome::Cancellation(CancelReason::Replaced);
+    if let Outcome::Cancellation(_) = result.outcome {
+        result.outcome = outcome;
+    }
+    for attempt in &mut result.attempts {
+        if let Outcome::Cancellation(_) = attempt.outcome {
+            attempt.outcome = outcome;
+        }
+    }
+    result
 }
 
 fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {

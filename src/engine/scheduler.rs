@@ -1,136 +1,278 @@
-//! The loop: waits for the planned instant, runs a cycle, plans the next, and shows all the while that it lives.
+//! The loop: one task that waits for what is due next, starts it, hears how it ended, and shows all the while that it lives.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
+use super::control::{Control, Request, Requests};
 use super::cycle::Cycles;
+use super::plan::Plan;
 use super::runner::Runner;
-use crate::domain::{Cycle, Event, Mode, ProcessorSpec, Trigger};
-use crate::schedule::Interval;
+use super::track::{Key, Queue, Track};
+use crate::domain::{Cycle, Event, MissReason, Restored, Trigger};
 
 /// The longest time between two ticks of the loop.
 const TICK: Duration = Duration::from_secs(5);
+/// A busy loop ticks no more often than this.
+const SHORTEST_TICK: Duration = Duration::from_secs(1);
+/// A wall clock that is off by more than this between two looks has jumped.
+const JUMP: SignedDuration = SignedDuration::from_secs(2);
+/// After a jump back by less than this, times of day that have started do not start again, as in Vixie's cron.
+const SMALL_JUMP: SignedDuration = SignedDuration::from_hours(3);
 
-/// What the engine needs of the settings.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// How a cycle runs its processors.
-    pub mode: Mode,
-    /// From the end of a cycle to the start of the next.
-    pub interval: Duration,
-    /// One cycle, then the end.
-    pub single_run: bool,
-    /// Whether a failure stops the rest of a sequential cycle.
-    pub stop_at_failure: bool,
-    /// Nothing may be written.
-    pub dry_run: bool,
-    /// Runs side by side in parallel mode.
-    pub parallelism: usize,
-    /// What is run, in order.
-    pub processors: Vec<Arc<ProcessorSpec>>,
+/// The end of a cycle.
+pub(super) struct Landed {
+    pub(super) key: Key,
+    pub(super) flight: u64,
+    pub(super) cycle: Option<Arc<Cycle>>,
 }
 
 /// The loop over cycles.
 pub struct Scheduler<R> {
-    cycles: Arc<Cycles<R>>,
+    pub(super) cycles: Arc<Cycles<R>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) tracks: HashMap<Key, Track>,
+    /// By wall time: instants of patterns.
+    pub(super) instants: Queue<Timestamp>,
+    /// By the monotonic clock: ends of intervals.
+    pub(super) intervals: Queue<Instant>,
+    /// Both clocks as they were last looked at.
+    pub(super) wall: Timestamp,
+    pub(super) now: Instant,
+    pub(super) is_paused: bool,
+    /// A main cycle that was asked for while one was running.
+    pub(super) is_wanted: bool,
+    /// Last starts of the life before this one.
+    pub(super) earlier: HashMap<Key, Timestamp>,
+    pub(super) flying: usize,
+    pub(super) flights: u64,
+    pub(super) landing: UnboundedSender<Landed>,
+    landed: UnboundedReceiver<Landed>,
+    requests: Requests,
+    ticked: Option<Instant>,
     announced: bool,
+    last: Option<Arc<Cycle>>,
 }
 
 impl<R: Runner> Scheduler<R> {
     /// A loop that runs `cycles`.
     #[must_use]
     pub fn new(cycles: Cycles<R>) -> Self {
+        let cycles = Arc::new(cycles);
+        let (landing, landed) = unbounded_channel();
         Self {
-            cycles: Arc::new(cycles),
+            plan: Arc::new(cycles.plan.clone()),
+            tracks: HashMap::new(),
+            instants: Queue::new(),
+            intervals: Queue::new(),
+            wall: cycles.clock.now(),
+            now: Instant::now(),
+            is_paused: false,
+            is_wanted: false,
+            earlier: HashMap::new(),
+            flying: 0,
+            flights: 0,
+            landing,
+            landed,
+            requests: Control::new().1,
+            ticked: None,
             announced: false,
+            last: None,
+            cycles,
         }
     }
 
-    /// Runs until a stop is asked for, or until the one cycle of a single run has ended. The last cycle, if any ran.
+    /// Takes requests from here.
+    #[must_use]
+    pub fn controlled_by(self, requests: Requests) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// Goes on after an earlier life: instants of patterns since its last starts count as missed, reason `downtime`.
+    #[must_use]
+    pub fn after(mut self, restored: &Restored) -> Self {
+        let own = restored.processors.iter();
+        let own = own.filter_map(|(name, state)| Some((Some(name.clone()), state.last_start?)));
+        let main = restored.main.last_start.map(|at| (None, at));
+        self.earlier = own.chain(main).collect();
+        self
+    }
+
+    /// Runs until a stop is asked for, or until the one cycle of a single run has ended. The last main cycle, if any ran.
     ///
     /// When it returns, no run is in flight.
     pub async fn run(mut self) -> Option<Arc<Cycle>> {
-        let interval = Interval(self.cycles.plan.interval);
-        let mut trigger = Trigger::Startup;
-        let mut planned = Instant::now();
-        let mut last = None;
-        while self.wait_until(planned).await {
-            let delay = planned.elapsed();
-            let cycle = tokio::spawn(Arc::clone(&self.cycles).run(trigger, delay));
-            last = self.watch(cycle).await.or(last);
-            if self.cycles.plan.single_run || self.stopping() {
-                break;
+        self.tick();
+        if !self.is_stopping() {
+            if self.plan.single_run {
+                self.start_main(
+                    Trigger::Startup,
+                    Duration::ZERO,
+                    self.plan.processors.clone(),
+                );
+            } else {
+                self.set_out();
             }
-            planned = interval.next(Instant::now());
-            trigger = Trigger::Interval;
-            let at = self.cycles.clock.now() + interval.0;
-            self.state(&Event::StartPlanned {
-                at,
-                wait: interval.0,
-            });
         }
-        self.announce_shutdown();
-        last
+        while !(self.is_stopping() || (self.plan.single_run && self.flying == 0)) {
+            self.look_at_clocks();
+            self.start_due();
+            self.wait().await;
+            self.tick();
+        }
+        self.end().await;
+        self.last
     }
 
-    fn state(&self, event: &Event) {
+    pub(super) fn state(&self, event: &Event) {
         self.cycles.observers.state(event);
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.cycles.shutdown.requested.is_cancelled()
     }
 
-    fn tick(&self) {
-        self.state(&Event::LoopTicked {
-            at: self.cycles.clock.now(),
-        });
-    }
-
-    /// True when `planned` has come, false when a stop was asked for first.
-    async fn wait_until(&mut self, planned: Instant) -> bool {
-        loop {
-            self.tick();
-            if self.stopping() {
-                return false;
-            }
-            let now = Instant::now();
-            if now >= planned {
-                return true;
-            }
-            tokio::select! {
-                () = sleep_until(planned.min(now + TICK)) => {}
-                () = self.cycles.shutdown.requested.cancelled() => {}
-            }
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self
+            .ticked
+            .is_none_or(|ticked| now >= ticked + SHORTEST_TICK)
+        {
+            self.ticked = Some(now);
+            let at = self.cycles.clock.now();
+            self.state(&Event::LoopTicked { at });
         }
     }
 
-    /// Waits for the end of a cycle, ticking, and says when a stop is asked for meanwhile.
-    async fn watch(&mut self, mut cycle: JoinHandle<Arc<Cycle>>) -> Option<Arc<Cycle>> {
+    /// Waits for the next thing to do, at most until the next tick, and deals with what has come.
+    async fn wait(&mut self) {
+        let wake = self.next_wake();
+        tokio::select! {
+            biased;
+            () = self.cycles.shutdown.requested.cancelled() => return,
+            Some(landed) = self.landed.recv() => self.land(landed),
+            Some(request) = self.requests.0.recv() => self.answer(request),
+            () = sleep_until(wake) => {}
+        }
+        while let Ok(landed) = self.landed.try_recv() {
+            self.land(landed);
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let until = |at: Timestamp| {
+            let wait = Duration::try_from(at.duration_since(self.wall)).unwrap_or(Duration::ZERO);
+            self.now + wait.min(TICK)
+        };
+        let instant = self.instants.first().map(until);
+        let due = [instant, self.intervals.first()].into_iter().flatten();
+        due.fold(Instant::now() + TICK, Instant::min)
+    }
+
+    fn answer(&mut self, request: Request) {
+        if self.plan.single_run {
+            tracing::warn!("sinal sem efeito com --single-run");
+            return;
+        }
+        match request {
+            Request::RunNow => self.run_main_now(),
+            Request::TogglePause => self.toggle_pause(),
+            Request::Reload(changed) => self.reload(*changed),
+        }
+    }
+
+    fn land(&mut self, landed: Landed) {
+        self.flying = self.flying.saturating_sub(1);
+        if landed.key.is_none() {
+            self.last = landed.cycle.or(self.last.take());
+        }
+        let Some(track) = self.tracks.get_mut(&landed.key) else {
+            return;
+        };
+        let before = track.flights.len();
+        track.flights.retain(|flight| flight.id != landed.flight);
+        if self.cycles.shutdown.requested.is_cancelled() {
+            return;
+        }
+        // A start that was skipped never flew: it changes no plan.
+        if track.flights.len() < before {
+            self.look_at_clocks();
+            self.go_on(&landed.key);
+        }
+    }
+
+    /// Compares the clocks. After a jump every instant that was jumped over is missed, and the plan is made anew.
+    pub(super) fn look_at_clocks(&mut self) {
+        let (wall, now) = (self.cycles.clock.now(), Instant::now());
+        let expected = self.wall + now.duration_since(self.now);
+        let by = wall.duration_since(expected);
+        self.now = now;
+        if by.abs() <= JUMP {
+            self.wall = wall;
+            return;
+        }
+        // What had come before the jump is not part of it.
+        self.wall = expected;
+        self.start_due();
+        self.wall = wall;
+        self.state(&Event::ClockJumped { at: wall, by });
+        self.instants.clear();
+        let mut keys: Vec<_> = self
+            .tracks
+            .values()
+            .map(|track| (track.order, track.key()))
+            .collect();
+        keys.sort_unstable();
+        for (_, key) in keys {
+            self.jump_over(&key, by);
+        }
+    }
+
+    fn jump_over(&mut self, key: &Key, by: SignedDuration) {
+        let wall = self.wall;
+        let Some(track) = self
+            .tracks
+            .get_mut(key)
+            .filter(|track| track.interval().is_none())
+        else {
+            return;
+        };
+        let missed = track.take_due(wall);
+        if by.is_negative() {
+            let is_fixed = track
+                .timetable
+                .as_ref()
+                .is_some_and(crate::schedule::Timetable::is_fixed_time);
+            let from = track.last.filter(|_| is_fixed && by.abs() < SMALL_JUMP);
+            track.next = track.next_after(from.map_or(wall, |last| last.max(wall)));
+        }
+        self.queue_next(key);
+        self.miss(key, missed, MissReason::ClockJump);
+    }
+
+    /// Nothing new starts; waits until nothing flies, ticking, and says when it is forced.
+    async fn end(&mut self) {
         let shutdown = Arc::clone(&self.cycles.shutdown);
+        if let Some(signal) = shutdown.signal().filter(|_| !self.announced) {
+            self.announced = true;
+            self.drop_backlogs();
+            self.state(&Event::ShutdownStarted { signal });
+        }
         let mut forced = false;
-        loop {
+        while self.flying > 0 {
             tokio::select! {
-                ended = &mut cycle => {
-                    return ended.inspect_err(|error| tracing::error!(%error, "the task of a cycle broke")).ok();
-                }
-                () = shutdown.requested.cancelled(), if !self.announced => self.announce_shutdown(),
+                Some(landed) = self.landed.recv() => self.land(landed),
                 () = shutdown.forced.cancelled(), if !forced => {
                     forced = true;
                     self.state(&Event::ShutdownForced { signal: shutdown.forcing_signal().unwrap_or_default() });
                 }
-                () = tokio::time::sleep(TICK) => self.tick(),
+                () = tokio::time::sleep(TICK) => {}
             }
-        }
-    }
-
-    fn announce_shutdown(&mut self) {
-        if let Some(signal) = self.cycles.shutdown.signal().filter(|_| !self.announced) {
-            self.announced = true;
-            self.state(&Event::ShutdownStarted { signal });
+            self.tick();
         }
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::scheduler::Plan;
+use super::plan::Plan;
 use crate::domain::{
-    Cycle, Event, Observer, ProcessorName, ProcessorSpec, ProcessorState, Run, RunStart,
+    Configured, Cycle, CycleStart, Event, Observer, ProcessorName, ProcessorSpec, ProcessorState,
+    Reload, ReloadResult, Run, RunStart, Schedule,
 };
 
 /// The loop is taken for dead when it has not ticked for this long.
@@ -46,6 +47,10 @@ pub struct ProcessorStatus {
     pub total_duration: Duration,
     /// Its runs in flight.
     pub in_flight: Vec<Arc<RunStart>>,
+    /// When its own schedule has it start next.
+    pub next_start: Option<Timestamp>,
+    /// Planned starts of it that were missed.
+    pub missed: u64,
 }
 
 impl ProcessorStatus {
@@ -59,6 +64,8 @@ impl ProcessorStatus {
             successes: 0,
             total_duration: Duration::ZERO,
             in_flight: Vec::new(),
+            next_start: None,
+            missed: 0,
         }
     }
 
@@ -111,7 +118,9 @@ pub struct Status {
     pub total_duration: Duration,
     /// Why the history cannot be written, and since when.
     pub history_fault: Option<(Timestamp, String)>,
-    /// When the next one is planned.
+    /// Since when planned starts do not happen.
+    pub paused_since: Option<Timestamp>,
+    /// When the next main one is planned.
     pub next_start: Option<Timestamp>,
     /// Each processor, in the order of declaration.
     pub processors: Vec<ProcessorStatus>,
@@ -122,6 +131,15 @@ impl Status {
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         self.since_tick.unwrap_or(self.uptime) > STALLED_AFTER
+    }
+
+    /// When `processor` is to start next: by its own schedule, else with the next main cycle.
+    #[must_use]
+    pub fn next_start_of(&self, processor: &ProcessorStatus) -> Option<Timestamp> {
+        match processor.spec.timing.schedule {
+            Some(_) => processor.next_start,
+            None => self.next_start,
+        }
     }
 
     /// Mean duration of the cycles.
@@ -176,6 +194,7 @@ impl StatusBoard {
             last_cycle: None,
             total_duration: Duration::ZERO,
             history_fault: None,
+            paused_since: None,
             next_start: None,
             processors,
         };
@@ -201,6 +220,74 @@ impl StatusBoard {
 }
 
 impl Inner {
+    fn next_start(&mut self, processor: Option<&ProcessorName>) -> Option<&mut Option<Timestamp>> {
+        match processor {
+            Some(name) => Some(&mut self.processor(name)?.next_start),
+            None => Some(&mut self.status.next_start),
+        }
+    }
+
+    /// An interval has no next start while its cycle runs; a pattern always has one.
+    fn begun(&mut self, start: &CycleStart) {
+        if start.schedule == Schedule::Main && self.status.plan.main.interval().is_some() {
+            self.status.next_start = None;
+        }
+    }
+
+    fn reloaded(&mut self, reload: &Reload) {
+        let ReloadResult::Applied {
+            mode,
+            main,
+            processors,
+            ..
+        } = &reload.result
+        else {
+            return;
+        };
+        let plan = &mut self.status.plan;
+        let is_same_plan = plan.main == *main;
+        (plan.mode, plan.main) = (*mode, main.clone());
+        plan.processors = processors.iter().map(|one| Arc::clone(&one.spec)).collect();
+        if !is_same_plan {
+            self.status.next_start = None;
+        }
+        let mut before = std::mem::take(&mut self.status.processors);
+        for Configured { spec, .. } in processors {
+            let known = before
+                .iter()
+                .position(|status| status.spec.name == spec.name);
+            let mut status = match known {
+                Some(index) => before.remove(index),
+                None => ProcessorStatus::new(Arc::clone(spec), reload.at),
+            };
+            if status.spec.timing.schedule != spec.timing.schedule {
+                status.next_start = None;
+            }
+            status.spec = Arc::clone(spec);
+            self.status.processors.push(status);
+        }
+        // Whoever is removed stays in sight until its last run has ended.
+        self.status.processors.extend(before);
+        self.index.clear();
+        self.forget_removed();
+    }
+
+    fn forget_removed(&mut self) {
+        let configured = self.status.plan.processors.len();
+        if self.status.processors.len() == configured && self.index.len() == configured {
+            return;
+        }
+        let mut position = 0;
+        self.status.processors.retain(|status| {
+            position += 1;
+            position <= configured || !status.in_flight.is_empty()
+        });
+        let names = self.status.processors.iter().enumerate();
+        self.index = names
+            .map(|(index, status)| (status.spec.name.clone(), index))
+            .collect();
+    }
+
     fn processor(&mut self, name: &ProcessorName) -> Option<&mut ProcessorStatus> {
         self.status.processors.get_mut(*self.index.get(name)?)
     }
@@ -216,8 +303,22 @@ impl Observer for StatusBoard {
                     inner.status.phase = Phase::Running;
                 }
             }
-            Event::StartPlanned { at, .. } => inner.status.next_start = Some(*at),
-            Event::CycleStarted(_) => inner.status.next_start = None,
+            Event::StartPlanned { processor, at, .. } => {
+                if let Some(next) = inner.next_start(processor.as_ref()) {
+                    *next = Some(*at);
+                }
+            }
+            Event::CycleStarted(start) => inner.begun(start),
+            Event::StartMissed(missed) => {
+                for name in &missed.due {
+                    if let Some(processor) = inner.processor(name) {
+                        processor.missed += missed.count;
+                    }
+                }
+            }
+            Event::Paused { at } => inner.status.paused_since = Some(*at),
+            Event::Resumed { .. } => inner.status.paused_since = None,
+            Event::ConfigReloaded(reload) => inner.reloaded(reload),
             Event::RunStarted(start) => {
                 if let Some(processor) = inner.processor(&start.spec.name) {
                     processor.state.started(start);
@@ -228,6 +329,7 @@ impl Observer for StatusBoard {
                 if let Some(processor) = inner.processor(&run.start.spec.name) {
                     processor.take(run);
                 }
+                inner.forget_removed();
             }
             Event::CycleFinished(cycle) => {
                 inner.status.cycles += 1;
@@ -237,6 +339,9 @@ impl Observer for StatusBoard {
             Event::ShutdownStarted { .. } | Event::ShutdownForced { .. } => {
                 inner.status.phase = Phase::Stopping;
                 inner.status.next_start = None;
+                for processor in &mut inner.status.processors {
+                    processor.next_start = None;
+                }
             }
             Event::Restored(restored) => {
                 for (name, state) in &restored.processors {
@@ -251,6 +356,7 @@ impl Observer for StatusBoard {
             Event::HistoryRecovered { .. } => inner.status.history_fault = None,
             Event::Started(_)
             | Event::StraysEnded(_)
+            | Event::ClockJumped { .. }
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }
             | Event::HistoryOperated { .. }

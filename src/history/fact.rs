@@ -28,6 +28,11 @@ impl Fact {
             | Event::RunOutput { .. }
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }
+            | Event::StartMissed(_)
+            | Event::ClockJumped { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ConfigReloaded(_)
             | Event::StraysEnded(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }

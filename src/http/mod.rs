@@ -207,8 +207,10 @@ mod tests {
 
     fn views() -> Arc<Views> {
         let processors = ["bom", "ruim", "depois"].map(samples::spec).to_vec();
+        let configured = ["bom", "ruim", "depois"].map(samples::configured);
         let known = Known {
-            processors: &processors,
+            processors: &configured,
+            period: None,
             mode: Mode::Sequential,
             slots: 1,
             now: samples::instant(),
@@ -218,7 +220,8 @@ mod tests {
         metrics.expose_known(&known).expect("exposed");
         let plan = Plan {
             mode: Mode::Sequential,
-            interval: Duration::from_mins(1),
+            main: crate::domain::ScheduleSpec::Interval(Duration::from_mins(1)),
+            zone: TimeZone::UTC,
             single_run: false,
             stop_at_failure: false,
             dry_run: false,

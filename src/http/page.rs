@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Views, health};
-use crate::domain::Outcome;
+use crate::domain::{Outcome, ScheduleSpec};
 use crate::engine::status::{Phase, ProcessorStatus, Status};
 
 /// Seconds after which a browser loads the page anew.
@@ -76,6 +76,13 @@ fn headline(status: &Status, reasons: &[String], views: &Views) -> Markup {
     html! { p.headline .(class) { (text) } }
 }
 
+fn schedule_fact(schedule: &ScheduleSpec) -> Markup {
+    match schedule {
+        ScheduleSpec::Interval(interval) => fact("Intervalo", &time_span(*interval)),
+        ScheduleSpec::Cron { expression, .. } => fact("Agenda", expression),
+    }
+}
+
 fn facts(status: &Status, views: &Views) -> Markup {
     let successes: u64 = status
         .processors
@@ -91,7 +98,8 @@ fn facts(status: &Status, views: &Views) -> Markup {
         section aria-label="Resumo" {
             dl.facts {
                 (fact("Modo", status.plan.mode.word()))
-                (fact("Intervalo", &time_span(status.plan.interval)))
+                (schedule_fact(&status.plan.main))
+                @if status.paused_since.is_some() { (fact("Pausado desde", &moment(status.paused_since, views))) }
                 (fact("Ciclos", &status.cycles.to_string()))
                 (fact("Execuções com sucesso", &successes.to_string()))
                 (fact("Execuções com erro", &(results - successes).to_string()))

@@ -244,7 +244,19 @@ impl Observer for Console {
             Event::RunOutput { run, line } if self.verbose => self.output(run, line),
             Event::RunFinished(run) => self.run_finished(run),
             Event::CycleFinished(cycle) => self.cycle_finished(cycle),
-            Event::StartPlanned { wait, .. } => self.planned(*wait),
+            Event::StartPlanned {
+                processor: None,
+                wait,
+                ..
+            } => self.planned(*wait),
+            Event::StartMissed(missed) => {
+                let time = self.time(missed.planned, "%d/%m %H:%M:%S");
+                self.write(&[words::missed(missed, &time)]);
+            }
+            Event::ClockJumped { by, .. } => self.write(&[words::clock_jump(*by)]),
+            Event::Paused { .. } => self.write(&[words::PAUSED.to_owned()]),
+            Event::Resumed { .. } => self.write(&[words::RESUMED.to_owned()]),
+            Event::ConfigReloaded(reload) => self.write(&words::reload(&reload.result)),
             Event::ShutdownStarted { signal } => {
                 self.write(&[format!(
                     "🛑 {signal} recebido: nada novo começa; encerrando o que está em execução"
@@ -272,6 +284,7 @@ impl Observer for Console {
             Event::LoopTicked { .. }
             | Event::RunOutput { .. }
             | Event::MetricsReported { .. }
+            | Event::StartPlanned { .. }
             | Event::HistoryOperated { .. } => {}
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Observer, Restored, Run, RunStart, Startup,
-    TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Missed, Observer, ProcessorName,
+    ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -66,6 +66,39 @@ impl JsonLog {
             self.write(Level::Warn, "history_clamped", json!({}));
         }
     }
+}
+
+fn reload_fields(result: &ReloadResult) -> Value {
+    match result {
+        ReloadResult::Applied { difference, .. } => json!({
+            "result": result.label(),
+            "added": difference.added,
+            "removed": difference.removed,
+            "changed": difference.changed,
+            "difference": difference.lines,
+        }),
+        ReloadResult::Rejected { problems } => {
+            json!({ "result": result.label(), "problems": problems })
+        }
+    }
+}
+
+fn schedule_of(processor: Option<&ProcessorName>) -> &'static str {
+    match processor {
+        Some(_) => Schedule::Own.label(),
+        None => Schedule::Main.label(),
+    }
+}
+
+fn missed_fields(missed: &Missed) -> Value {
+    json!({
+        "schedule": schedule_of(missed.processor.as_ref()),
+        "processor": missed.processor,
+        "processors": missed.due,
+        "reason": missed.reason.label(),
+        "count": missed.count,
+        "planned": missed.planned.to_string(),
+    })
 }
 
 fn attempt_fields(attempt: &Attempt, wait: Duration) -> Value {
@@ -183,10 +216,26 @@ impl Observer for JsonLog {
 fn content(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Started(startup) => ("started", started(startup)),
-        Event::StartPlanned { at, wait } => (
+        Event::StartPlanned {
+            processor,
+            at,
+            wait,
+        } => (
             "start_planned",
-            json!({ "next_start": at.to_string(), "wait_seconds": wait.as_secs_f64() }),
+            json!({
+                "schedule": schedule_of(processor.as_ref()),
+                "processor": processor,
+                "next_start": at.to_string(),
+                "wait_seconds": wait.as_secs_f64(),
+            }),
         ),
+        Event::StartMissed(missed) => ("start_missed", missed_fields(missed)),
+        Event::ClockJumped { by, .. } => {
+            ("clock_jumped", json!({ "jump_seconds": by.as_secs_f64() }))
+        }
+        Event::Paused { .. } => ("paused", json!({})),
+        Event::Resumed { .. } => ("resumed", json!({})),
+        Event::ConfigReloaded(reload) => ("config_reloaded", reload_fields(&reload.result)),
         Event::CycleStarted(start) => ("cycle_started", cycle_fields(start)),
         Event::RunStarted(start) => ("run_started", run_fields(start)),
         Event::RunOutput { run, line } => {
@@ -243,17 +292,30 @@ pub(super) fn level(event: &Event) -> Option<Level> {
     let of = |is_bad: bool| if is_bad { Level::Error } else { Level::Info };
     match event {
         Event::Started(startup) if !startup.warnings.is_empty() => Some(Level::Warn),
+        Event::ConfigReloaded(reload) => Some(match reload.result {
+            ReloadResult::Applied { .. } => Level::Info,
+            ReloadResult::Rejected { .. } => Level::Error,
+        }),
         Event::Started(_)
-        | Event::StartPlanned { .. }
+        | Event::StartPlanned {
+            processor: None, ..
+        }
+        | Event::Resumed { .. }
         | Event::CycleStarted(_)
         | Event::RunStarted(_)
         | Event::HistoryRecovered { .. } => Some(Level::Info),
-        Event::RunOutput { .. } => Some(Level::Debug),
+        Event::RunOutput { .. }
+        | Event::StartPlanned {
+            processor: Some(_), ..
+        } => Some(Level::Debug),
         Event::RunFinished(run) => Some(of(run.result.outcome.is_bad())),
         Event::CycleFinished(cycle) => Some(of(cycle.outcome.is_bad())),
         Event::ShutdownStarted { .. }
         | Event::ShutdownForced { .. }
         | Event::StraysEnded(_)
+        | Event::StartMissed(_)
+        | Event::ClockJumped { .. }
+        | Event::Paused { .. }
         | Event::AttemptFailed { .. } => Some(Level::Warn),
         Event::HistoryFailed { .. } => Some(Level::Error),
         Event::Restored(_)

@@ -60,6 +60,7 @@ families! { OURS, "orquestrador_":
     BUILD_INFO = Gauge "build_info" [revision rustc version] "Constant 1, with version, source revision and compiler as labels.";
     PROCESSOR_INFO = Gauge "processor_info" [processor schedule_kind] "Constant 1 for each configured processor, also one that has never run.";
     TIMEOUT = Gauge "processor_timeout_seconds" [processor] "Configured time per attempt before SIGTERM.";
+    MAX_STALENESS = Gauge "processor_max_staleness_seconds" [processor] "Freshness objective: how old the last success may be, 0 for no objective.";
     RUN_DEADLINE = Gauge "processor_run_deadline_seconds" [processor] "The longest that a run may take: attempts times timeout and grace period, and the longest waits between.";
     TICK = Gauge "scheduler_last_tick_timestamp_seconds" [] "When the scheduling loop last turned.";
     CYCLES = Counter "cycles_total" [mode outcome schedule] "Cycles that have ended.";
@@ -71,6 +72,14 @@ families! { OURS, "orquestrador_":
     CYCLE_LAST_COMPLETION = Gauge "cycle_last_completion_timestamp_seconds" [] "End of the last main cycle, 0 if none.";
     CYCLE_LAST_SUCCESS = Gauge "cycle_last_success_timestamp_seconds" [] "End of the last main cycle without failures, 0 if none.";
     CYCLE_NEXT_START = Gauge "cycle_next_start_timestamp_seconds" [] "Planned start of the next main cycle, 0 if none.";
+    CYCLE_PERIOD = Gauge "cycle_schedule_period_seconds" [] "Shortest time between two planned main cycles, 0 under an interval.";
+    CYCLES_MISSED = Counter "cycles_missed_total" [reason schedule] "Planned starts of cycles that never ran, by reason.";
+    STARTS_MISSED = Counter "processor_starts_missed_total" [processor reason] "Planned starts of the processor that never ran, by reason.";
+    PAUSED = Gauge "scheduler_paused" [] "1 while planned starts are passed over by SIGUSR2.";
+    CLOCK_JUMPS = Counter "clock_jumps_total" [] "Times that the wall clock left the monotonic clock behind, or fell behind it.";
+    CONFIG_SUCCESSFUL = Gauge "config_last_reload_successful" [] "1 if the last reading of the configuration was applied, 0 if it was rejected.";
+    CONFIG_SUCCESS_TIME = Gauge "config_last_reload_success_timestamp_seconds" [] "When the configuration that holds was read.";
+    CONFIG_RELOADS = Counter "config_reloads_total" [result] "Reloads that were asked for.";
     RUNS = Counter "runs_total" [outcome processor] "Runs that have ended.";
     RUN_FAILURES = Counter "run_failures_total" [processor reason] "Runs that ended in failure, timeout or error, by reason.";
     RUN_SKIPS = Counter "run_skips_total" [processor reason] "Runs that were due and deliberately not started, by reason.";

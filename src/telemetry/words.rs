@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, Outcome, Run, RunStart, SkipReason,
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, MissReason, Missed, Outcome,
+    ReloadResult, Run, RunStart, SkipReason,
 };
 
 /// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
@@ -100,6 +101,61 @@ pub(super) fn escaped(escaped: &Escaped) -> String {
     }
 }
 
+/// That the plan was stopped, and goes on.
+pub(super) const PAUSED: &str = "⏸️  Pausado: nenhum início planejado acontece até um novo SIGUSR2";
+/// That it goes on.
+pub(super) const RESUMED: &str = "▶️  Retomado: os inícios planejados acontecem de novo";
+
+/// That planned starts never happened; `time` is that of the latest.
+pub(super) fn missed(missed: &Missed, time: &str) -> String {
+    let whose = match &missed.processor {
+        Some(name) => name.as_str(),
+        None => "ciclo",
+    };
+    let reason = match missed.reason {
+        MissReason::Overrun => "o anterior ainda executava ou o laço estava atrasado",
+        MissReason::Paused => "em pausa",
+        MissReason::ClockJump => "o relógio saltou",
+        MissReason::Downtime => "o orquestrador não estava em execução",
+        MissReason::OutsideWindow => "fora da janela de recuperação",
+    };
+    match missed.count {
+        1 => format!("⚠️  {whose}: início de {time} perdido ({reason})"),
+        count => format!("⚠️  {whose}: {count} inícios perdidos até {time} ({reason})"),
+    }
+}
+
+/// That the wall clock jumped.
+pub(super) fn clock_jump(by: jiff::SignedDuration) -> String {
+    let length = duration(by.unsigned_abs());
+    let way = if by.is_negative() {
+        "para trás"
+    } else {
+        "para a frente"
+    };
+    format!(
+        "⚠️  O relógio da máquina saltou {length} {way}, ou ela esteve suspensa; agendas refeitas"
+    )
+}
+
+/// What a reload came to, line by line.
+pub(super) fn reload(result: &ReloadResult) -> Vec<String> {
+    let (head, lines) = match result {
+        ReloadResult::Applied { difference, .. } if difference.is_empty() => {
+            ("🔧 Configuração recarregada: nada mudou", &difference.lines)
+        }
+        ReloadResult::Applied { difference, .. } => {
+            ("🔧 Configuração recarregada:", &difference.lines)
+        }
+        ReloadResult::Rejected { problems } => (
+            "❌ Recarga recusada; vale a configuração de antes:",
+            problems,
+        ),
+    };
+    let lines = lines.iter().map(|line| format!("   {line}"));
+    std::iter::once(head.to_owned()).chain(lines).collect()
+}
+
 fn cancellation(reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::Shutdown => "encerramento",
@@ -110,6 +166,7 @@ fn cancellation(reason: CancelReason) -> &'static str {
 fn skip(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Dependency => "dependência",
+        SkipReason::Overlap => "a execução anterior não terminou",
         SkipReason::DryRun => "simulação",
     }
 }

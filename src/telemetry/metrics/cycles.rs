@@ -88,7 +88,6 @@ impl Cycles {
         self.queued += u64::try_from(start.processors).unwrap_or_default();
         if start.schedule == Schedule::Main {
             self.main.last_start = Some(start.started_at);
-            self.next_start = None;
         }
     }
 

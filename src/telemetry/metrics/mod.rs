@@ -9,6 +9,7 @@ mod histogram;
 mod itself;
 mod processor_families;
 mod processors;
+mod schedules;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,14 +26,15 @@ use self::filling::{Filling, descriptions, single, single_time};
 use self::histogram::{Bounds, waits};
 use self::itself::Itself;
 use self::processors::Processors;
+use self::schedules::Schedules;
 use super::exposition::{Exemplar, Exemplars, Format, encode};
 use super::log::{self, Level};
 use super::log_counts::LogCounts;
 use super::names;
 use super::reports::{self, Fault, Reports};
 use crate::domain::{
-    Cycle, Event, Mode, Observer, ProcessorSpec, Report, Restored, Run, RunStart, Schedule,
-    TraceContext,
+    Configured, Cycle, Event, Missed, Mode, Observer, ProcessorName, Reload, ReloadResult, Report,
+    Restored, Run, RunStart, Schedule, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -47,7 +49,9 @@ pub struct Metrics {
 /// What the metrics need to know before anything happens.
 pub struct Known<'a> {
     /// Every processor.
-    pub processors: &'a [Arc<ProcessorSpec>],
+    pub processors: &'a [Configured],
+    /// Shortest time between two main cycles; none under an interval.
+    pub period: Option<Duration>,
     /// How cycles are run.
     pub mode: Mode,
     /// Runs side by side.
@@ -63,6 +67,7 @@ struct State {
     tick: Option<Timestamp>,
     cycles: Cycles,
     processors: Processors,
+    schedules: Schedules,
     itself: Itself,
     reports: Reports,
 }
@@ -76,14 +81,27 @@ impl State {
             tick: None,
             cycles: Cycles::new(cycles.0, cycles.1),
             processors: Processors::new(processors.0, processors.1),
+            schedules: Schedules::default(),
             itself: Itself::new(itself.0, itself.1),
             reports: Reports::default(),
         }
     }
 
+    /// Makes known what a configuration makes known.
+    fn expose(&mut self, mode: Mode, configured: &[Configured], now: Timestamp) {
+        self.cycles.expose(mode, Schedule::Main);
+        let has_own = |one: &Configured| one.spec.timing.schedule.is_some();
+        if configured.iter().any(has_own) {
+            self.cycles.expose(mode, Schedule::Own);
+        }
+        self.processors.expose(configured, now);
+        self.reports.expose(self.processors.names());
+    }
+
     fn families(&self) -> Vec<MetricFamily> {
         let mut families = vec![single_time(&names::TICK, self.tick)];
         families.extend(self.cycles.families());
+        families.extend(self.schedules.families());
         families.extend(processor_families::families(&self.processors));
         families.extend(self.itself.families());
         families.extend(reporting(&self.reports));
@@ -138,10 +156,9 @@ impl Metrics {
         let mut state = locked(&self.state);
         state.itself.slots = known.slots;
         state.itself.data_dir = Some(known.data_dir.clone());
-        state.cycles.expose(known.mode, Schedule::Main);
-        state.processors.expose(known.processors, known.now);
-        let names = known.processors.iter().map(|spec| spec.name.to_string());
-        state.reports.expose(names);
+        state.schedules.period = known.period;
+        state.schedules.loaded_at = Some(known.now);
+        state.expose(known.mode, known.processors, known.now);
         drop(state);
         self.registry.register(Box::new(Gathered {
             state: Arc::clone(&self.state),
@@ -251,10 +268,37 @@ impl Metrics {
         }
     }
 
-    fn planned(&self, at: Option<Timestamp>) {
+    /// `processor` is none for the main schedule.
+    fn planned(&self, processor: Option<&ProcessorName>, at: Timestamp) {
         let mut state = locked(&self.state);
-        state.cycles.next_start = at;
-        state.processors.next_start = at;
+        match processor {
+            Some(name) => state.processors.planned(name, Some(at)),
+            None => {
+                state.cycles.next_start = Some(at);
+                state.processors.next_start = Some(at);
+            }
+        }
+    }
+
+    fn missed(&self, missed: &Missed) {
+        let mut state = locked(&self.state);
+        state.schedules.missed(missed);
+        state.processors.missed(missed);
+    }
+
+    fn reloaded(&self, reload: &Reload) {
+        let mut state = locked(&self.state);
+        state.schedules.reloaded(reload);
+        if let ReloadResult::Applied {
+            mode,
+            slots,
+            processors,
+            ..
+        } = &reload.result
+        {
+            state.itself.slots = *slots;
+            state.expose(*mode, processors, reload.at);
+        }
     }
 
     fn restored(&self, restored: &Restored) {
@@ -304,11 +348,24 @@ impl Observer for Metrics {
         }
         match event {
             Event::LoopTicked { at } => locked(&self.state).tick = Some(*at),
-            Event::StartPlanned { at, .. } => self.planned(Some(*at)),
+            Event::StartPlanned { processor, at, .. } => self.planned(processor.as_ref(), *at),
+            Event::StartMissed(missed) => self.missed(missed),
+            Event::ClockJumped { .. } => locked(&self.state).schedules.jumped(),
+            Event::Paused { .. } => locked(&self.state).schedules.paused(true),
+            Event::Resumed { .. } => locked(&self.state).schedules.paused(false),
+            Event::ConfigReloaded(reload) => self.reloaded(reload),
             Event::CycleStarted(start) => {
                 let mut state = locked(&self.state);
+                // A pattern has told its next instant already; an interval counts from the cycle's end.
+                let next = state
+                    .cycles
+                    .next_start
+                    .filter(|_| state.schedules.period.is_some());
                 state.cycles.started(start);
-                state.processors.next_start = state.cycles.next_start;
+                if start.schedule == Schedule::Main {
+                    state.cycles.next_start = next;
+                    state.processors.next_start = next;
+                }
             }
             Event::RunStarted(start) => {
                 let mut state = locked(&self.state);
@@ -320,7 +377,11 @@ impl Observer for Metrics {
                 locked(&self.state).processors.strays += u64::from(escaped.count);
             }
             Event::CycleFinished(cycle) => self.cycle_finished(cycle),
-            Event::ShutdownStarted { .. } => self.planned(None),
+            Event::ShutdownStarted { .. } => {
+                let mut state = locked(&self.state);
+                state.cycles.next_start = None;
+                state.processors.nothing_planned();
+            }
             Event::Restored(restored) => self.restored(restored),
             Event::HistoryOperated {
                 operation,

@@ -8,7 +8,7 @@ use super::filling::{Filling, number, seconds};
 use super::histogram::Histogram;
 use super::processors::{Output, Processors, Series};
 use crate::domain::name::RESERVED;
-use crate::domain::{LastResult, Outcome, Stream};
+use crate::domain::{LastResult, MissReason, Outcome, ScheduleSpec, Stream};
 
 /// Every family with a `processor` label, and those that are told of the runs alone.
 pub(super) fn families(processors: &Processors) -> Vec<MetricFamily> {
@@ -33,10 +33,24 @@ fn each(
     filling.into_family()
 }
 
-fn configured(processors: &Processors) -> [MetricFamily; 4] {
+fn configured(processors: &Processors) -> [MetricFamily; 6] {
     [
-        each(processors, &names::PROCESSOR_INFO, |family, name, _| {
-            family.gauge(&[name, "cycle"], 1.0);
+        each(
+            processors,
+            &names::PROCESSOR_INFO,
+            |family, name, series| {
+                let own = series.spec.timing.schedule.as_ref();
+                family.gauge(&[name, own.map_or("cycle", ScheduleSpec::kind)], 1.0);
+            },
+        ),
+        each(processors, &names::MAX_STALENESS, |family, name, series| {
+            let objective = series.max_staleness.unwrap_or_default();
+            family.gauge(&[name], objective.as_secs_f64());
+        }),
+        each(processors, &names::STARTS_MISSED, |family, name, series| {
+            for (reason, count) in MissReason::ALL.iter().zip(series.missed) {
+                family.count(&[name, reason.label()], count);
+            }
         }),
         each(processors, &names::TIMEOUT, |family, name, series| {
             family.gauge(&[name], series.spec.timeout.as_secs_f64());
@@ -44,8 +58,8 @@ fn configured(processors: &Processors) -> [MetricFamily; 4] {
         each(processors, &names::RUN_DEADLINE, |family, name, series| {
             family.gauge(&[name], series.spec.deadline().as_secs_f64());
         }),
-        each(processors, &names::NEXT_START, |family, name, _| {
-            family.time(&[name], processors.next_start);
+        each(processors, &names::NEXT_START, |family, name, series| {
+            family.time(&[name], processors.next_start(series));
         }),
     ]
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::histogram::{Bounds, Histogram};
+use super::schedules::{MissedCounts, add_missed};
 use crate::domain::{
-    LostRun, Outcome, ProcessorName, ProcessorSpec, ProcessorState, Restored, Run, RunStart,
+    Configured, LostRun, Missed, Outcome, ProcessorName, ProcessorSpec, ProcessorState, Restored,
+    Run, RunStart,
 };
 
 /// The outcomes whose duration is observed, as they stand in [`Outcome::LABELS`].
@@ -36,6 +39,13 @@ pub(super) struct Series {
     pub(super) output: [Output; 2],
     pub(super) escaped: u64,
     pub(super) kill_escalations: u64,
+    /// Freshness objective.
+    pub(super) max_staleness: Option<Duration>,
+    pub(super) missed: MissedCounts,
+    /// Planned start of a schedule of its own.
+    own_next: Option<Timestamp>,
+    /// It is configured no more, and its series go with its last run.
+    is_leaving: bool,
 }
 
 /// What runs wrote to one stream.
@@ -47,9 +57,13 @@ pub(super) struct Output {
 }
 
 impl Series {
-    fn new(spec: &Arc<ProcessorSpec>, first_seen: Timestamp) -> Self {
+    fn new(configured: &Configured, first_seen: Timestamp) -> Self {
         Self {
-            spec: Arc::clone(spec),
+            spec: Arc::clone(&configured.spec),
+            max_staleness: configured.max_staleness,
+            missed: MissedCounts::default(),
+            own_next: None,
+            is_leaving: false,
             state: ProcessorState::new(first_seen),
             runs: Default::default(),
             failures: Default::default(),
@@ -136,10 +150,75 @@ impl Processors {
         }
     }
 
-    pub(super) fn expose(&mut self, specs: &[Arc<ProcessorSpec>], now: Timestamp) {
-        self.series = specs.iter().map(|spec| Series::new(spec, now)).collect();
-        let names = specs.iter().map(|spec| spec.name.clone());
+    /// Makes these processors known, and those that are known already keep what was counted of them. Others go, with
+    /// the end of their last run.
+    pub(super) fn expose(&mut self, configured: &[Configured], now: Timestamp) {
+        let mut before = std::mem::take(&mut self.series);
+        for one in configured {
+            let known = before
+                .iter()
+                .position(|series| series.spec.name == one.spec.name);
+            let mut series = match known {
+                Some(index) => before.swap_remove(index),
+                None => Series::new(one, now),
+            };
+            if series.spec.timing.schedule != one.spec.timing.schedule {
+                series.own_next = None;
+            }
+            series.spec = Arc::clone(&one.spec);
+            series.max_staleness = one.max_staleness;
+            series.is_leaving = false;
+            self.series.push(series);
+        }
+        before.retain(|series| !series.in_flight.is_empty());
+        before
+            .iter_mut()
+            .for_each(|series| series.is_leaving = true);
+        self.series.extend(before);
+        self.index_again();
+    }
+
+    fn index_again(&mut self) {
+        let names = self.series.iter().map(|series| series.spec.name.clone());
         self.index = names.zip(0..).collect();
+    }
+
+    /// Those that are known, by name.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.series
+            .iter()
+            .map(|series| series.spec.name.to_string())
+    }
+
+    /// The next start of a schedule of its own was planned, or is planned no more.
+    pub(super) fn planned(&mut self, name: &ProcessorName, at: Option<Timestamp>) {
+        if let Some(series) = self.of(name) {
+            series.own_next = at;
+        }
+    }
+
+    /// Nothing is planned any more.
+    pub(super) fn nothing_planned(&mut self) {
+        self.next_start = None;
+        for series in &mut self.series {
+            series.own_next = None;
+        }
+    }
+
+    pub(super) fn missed(&mut self, missed: &Missed) {
+        for name in missed.processor.iter().chain(&missed.due) {
+            if let Some(series) = self.of(name) {
+                add_missed(&mut series.missed, missed);
+            }
+        }
+    }
+
+    /// Planned start of a processor: of its own schedule, else of the main one.
+    pub(super) fn next_start(&self, series: &Series) -> Option<Timestamp> {
+        match series.spec.timing.schedule {
+            Some(_) => series.own_next,
+            None => self.next_start,
+        }
     }
 
     fn of(&mut self, name: &ProcessorName) -> Option<&mut Series> {
@@ -171,6 +250,16 @@ impl Processors {
 
     /// Returns the bucket of the run's duration when it was observed.
     pub(super) fn finished(&mut self, run: &Run) -> Option<usize> {
+        let bucket = self.count(run);
+        let is_gone = |series: &Series| series.is_leaving && series.in_flight.is_empty();
+        if self.series.iter().any(is_gone) {
+            self.series.retain(|series| !is_gone(series));
+            self.index_again();
+        }
+        bucket
+    }
+
+    fn count(&mut self, run: &Run) -> Option<usize> {
         let bounds = Arc::clone(&self.bounds);
         let wait_bounds = Arc::clone(&self.wait_bounds);
         let series = self.of(&run.start.spec.name)?;

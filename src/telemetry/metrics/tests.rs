@@ -7,9 +7,10 @@ use crate::domain::{
 use prometheus::proto::LabelPair;
 
 fn metrics() -> Metrics {
-    let processors = ["bom", "ruim", "depois"].map(samples::spec);
+    let processors = ["bom", "ruim", "depois"].map(samples::configured);
     let known = Known {
         processors: &processors,
+        period: None,
         mode: Mode::Sequential,
         slots: 1,
         now: samples::instant(),

@@ -54,11 +54,17 @@ impl OfProcessor {
 
 impl Reports {
     pub(in crate::telemetry) fn expose(&mut self, names: impl Iterator<Item = String>) {
-        let of = names.map(|name| OfProcessor {
-            name,
-            ..OfProcessor::default()
-        });
-        self.of = of.collect();
+        let mut before = std::mem::take(&mut self.of);
+        for name in names {
+            let known = before.iter().position(|of| of.name == name);
+            self.of.push(match known {
+                Some(index) => before.swap_remove(index),
+                None => OfProcessor {
+                    name,
+                    ..OfProcessor::default()
+                },
+            });
+        }
     }
 
     pub(in crate::telemetry) fn processors(&self) -> &[OfProcessor] {
