@@ -101,7 +101,7 @@ impl Observer for Ledger {
                 self.with("main", |account| {
                     account
                         .cycles
-                        .push((start.started_at, start.trigger.label()))
+                        .push((start.started_at, start.trigger.label()));
                 });
             }
             Event::RunFinished(run) if run.start.cycle.schedule == Schedule::Own => {
@@ -487,11 +487,11 @@ async fn a_clock_that_goes_back_an_hour_starts_no_time_of_day_again_and_goes_on_
 
 #[tokio::test(start_paused = true)]
 async fn instants_of_the_time_without_an_orchestrator_are_missed_by_downtime() {
-    let mut state = ProcessorState::new(epoch());
-    state.last_start = Some(epoch());
+    let mut earlier = ProcessorState::new(epoch());
+    earlier.last_start = Some(epoch());
     let restored = Restored {
         processors: ["none", "one"]
-            .map(|text| (name(text), state.clone()))
+            .map(|text| (name(text), earlier.clone()))
             .to_vec(),
         ..Restored::default()
     };
@@ -724,9 +724,7 @@ fn days(zone: &str, from: Timestamp, until: Timestamp) -> Vec<i64> {
     within.map(Timestamp::as_second).collect()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instants_in_either_zone()
-{
+async fn every_minute_and_half_past_two_fire_as_planned(from: Timestamp, length: Duration) {
     const NO_SAVING: &str = "America/Sao_Paulo";
     let in_zone = |expression: &str, zone: &str| Timing {
         schedule: Some(cron(expression, zone)),
@@ -738,25 +736,45 @@ async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instan
         spec("day_ny", 0, in_zone("30 2 * * *", ZONE)),
         spec("day_sp", 0, in_zone("30 2 * * *", NO_SAVING)),
     ];
-    let from = epoch() + Duration::from_millis(500);
+    let first = from.as_second();
+    let from = from + Duration::from_millis(500);
     let stage = stage(plan(cron("0 0 1 1 *", "UTC"), specs), from);
-    let year = Duration::from_hours(365 * 24);
-    sleep(year).await;
+    sleep(length).await;
     let until = stage.clock.now();
     let ledger = stage.stop().await;
-    let first = epoch().as_second();
-    let minutes: Vec<_> = (1..=365 * 24 * 60)
-        .map(|minute| first + minute * 60)
-        .collect();
+    let minutes = i64::try_from(length.as_secs() / 60).expect("in range");
+    let minutes: Vec<_> = (1..=minutes).map(|minute| first + minute * 60).collect();
     for name in ["minute_ny", "minute_sp"] {
-        assert!(
-            ledger.of(name).seconds() == minutes,
-            "{name}: {}",
-            ledger.of(name).cycles.len()
-        );
-        assert_eq!(ledger.of(name).missed(), 0);
+        let found = ledger.of(name);
+        assert!(found.seconds() == minutes, "{name}: {}", found.cycles.len());
+        assert_eq!(found.missed(), 0);
     }
     assert_eq!(ledger.of("day_ny").seconds(), days(ZONE, from, until));
     assert_eq!(ledger.of("day_sp").seconds(), days(NO_SAVING, from, until));
-    assert_eq!(ledger.of("day_ny").cycles.len(), 365);
+    let whole_days = length.as_secs() / 86_400;
+    assert_eq!(ledger.of("day_ny").cycles.len() as u64, whole_days);
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test(start_paused = true)]
+async fn minutes_and_half_past_two_fire_as_planned_when_clocks_are_put_forward() {
+    let from = "2026-03-07T00:00:00Z".parse().expect("an instant");
+    every_minute_and_half_past_two_fire_as_planned(from, 3 * DAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn minutes_and_half_past_two_fire_as_planned_when_clocks_are_put_back() {
+    let from = "2026-10-31T00:00:00Z".parse().expect("an instant");
+    every_minute_and_half_past_two_fire_as_planned(from, 3 * DAY).await;
+}
+
+/// The loop turns six million times, which takes ten minutes: `make test-longo` does it.
+#[tokio::test(start_paused = true)]
+async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instants_in_either_zone()
+{
+    let rounds = std::env::var("ORQUESTRADOR_TEST_RODADAS").unwrap_or_default();
+    let is_long = rounds.parse::<u64>().is_ok_and(|rounds| rounds >= 200);
+    let days = if is_long { 365 } else { 1 };
+    every_minute_and_half_past_two_fire_as_planned(epoch(), days * DAY).await;
 }

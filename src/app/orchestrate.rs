@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
-use super::{Exit, clock, reload, store_settings};
+use super::reload::{self, Reloader};
+use super::{Exit, clock, store_settings};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Flags, Loaded, Settings, Source, StoreChoice};
@@ -64,8 +65,14 @@ fn prepare_and_run(
     let runtime = runtime(&loaded.settings)?;
     runtime.block_on(live(
         Parts {
+            reloader: Reloader {
+                settings: loaded.settings.clone(),
+                flags,
+                environment: environment.clone(),
+                zone: local_zone(environment),
+                clock: clock.clone(),
+            },
             loaded,
-            flags,
             clock,
             notes,
             link,
@@ -98,7 +105,7 @@ fn runtime(settings: &Settings) -> io::Result<Runtime> {
 /// What was made before the runtime.
 struct Parts {
     loaded: Loaded,
-    flags: Flags,
+    reloader: Reloader,
     clock: Clock,
     notes: Vec<String>,
     link: SpawnerLink,
@@ -107,7 +114,7 @@ struct Parts {
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
-        flags,
+        reloader,
         clock,
         notes,
         link,
@@ -121,7 +128,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
-    let zone = local_zone(environment);
+    let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let metrics = Arc::new(Metrics::new(&Registry::new(), &settings.buckets)?);
@@ -139,35 +146,18 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         board,
         metrics,
         clock: clock.clone(),
-        zone: zone.clone(),
+        zone,
     };
     let http = listener.map(|listener| Http::serve(listener, views));
 
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let runner = LocalRunner {
-        spawner: spawner.clone(),
-        clock: clock.clone(),
-        environment: child_environment(&loaded, environment),
-        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
-        live_output: settings.verbose.then(|| observers.clone()),
-    };
-    reload::keep_active(settings);
+    let children = child_environment(&loaded, environment);
+    let runner = runner(&spawner, settings, (&clock, &observers), children);
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
     ));
-    tokio::spawn(reload::on_hangup(
-        hangups,
-        reload::Reloader {
-            settings: settings.clone(),
-            flags,
-            environment: environment.clone(),
-            zone,
-            clock: clock.clone(),
-            observers: observers.clone(),
-            control,
-        },
-    ));
+    reloader.listen(hangups, observers.clone(), control);
     let cycles = Cycles::new(
         plan,
         runner,
@@ -192,6 +182,21 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     } else {
         exit(settings, &shutdown, last.as_deref())
     })
+}
+
+fn runner(
+    spawner: &Spawner,
+    settings: &Settings,
+    (clock, observers): (&Clock, &Observers),
+    environment: ChildEnvironment,
+) -> LocalRunner {
+    LocalRunner {
+        spawner: spawner.clone(),
+        clock: clock.clone(),
+        environment,
+        output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
+        live_output: settings.verbose.then(|| observers.clone()),
+    }
 }
 
 /// Processes without a run of their own are a fact like any other.

@@ -117,7 +117,7 @@ impl<R: Runner> Scheduler<R> {
                 self.set_out();
             }
         }
-        while !self.is_stopping() && !(self.plan.single_run && self.flying == 0) {
+        while !self.is_done() {
             self.look_at_clocks();
             self.start_due();
             self.wait().await;
@@ -133,6 +133,10 @@ impl<R: Runner> Scheduler<R> {
 
     fn is_stopping(&self) -> bool {
         self.cycles.shutdown.requested.is_cancelled()
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_stopping() || self.plan.single_run && self.flying == 0
     }
 
     fn tick(&mut self) {

@@ -67,7 +67,7 @@ impl Track {
         };
         track.timetable = Timetable::new(schedule, zone, track.jitter())
             .inspect_err(|error| {
-                tracing::error!("a agenda {schedule:?} não pode ser lida: {error}")
+                tracing::error!("a agenda {schedule:?} não pode ser lida: {error}");
             })
             .ok();
         track

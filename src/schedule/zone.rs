@@ -19,6 +19,7 @@ pub struct Shift {
 }
 
 /// What the clocks of `zone` do between two instants.
+#[must_use]
 pub fn shifts(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Shift> {
     let mut before = zone.to_offset(from).seconds();
     zone.following(from)
