@@ -69,7 +69,7 @@ fn assert_instant(value: &Value) {
 }
 
 #[test]
-fn status_has_exactly_the_keys_of_the_old_systems_readers() {
+fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run() {
     let place = one_that_succeeds();
     let running = place.service(&[]);
     let status = running.wait_for_cycles(1);
@@ -91,7 +91,7 @@ fn status_has_exactly_the_keys_of_the_old_systems_readers() {
     assert_keys(
         &status["processadores"]["bom"],
         "sucesso resultado motivo resumo timestamp duracao_segundos codigo_saida execucoes sucessos \
-         erros tempo_medio output ultimo_sucesso proxima_execucao",
+         erros tempo_medio output ultimo_sucesso proxima_execucao tentativas",
     );
 }
 

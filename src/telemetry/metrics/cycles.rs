@@ -4,7 +4,7 @@ use prometheus::{Gauge, HistogramVec, IntCounterVec, IntGaugeVec};
 
 use super::super::names;
 use super::maker::{Maker, seconds, waits};
-use crate::domain::{Cycle, CycleStart, Mode, Outcome, Schedule};
+use crate::domain::{Cycle, CycleStart, Mode, Outcome, Schedule, Trigger};
 
 pub(super) struct CycleMetrics {
     total: IntCounterVec,
@@ -51,7 +51,10 @@ impl CycleMetrics {
             .observe(start.delay.as_secs_f64());
         if start.schedule == Schedule::Main {
             self.last_start.set(seconds(start.started_at));
-            self.next_start.set(0.0);
+            // An interval has no next start while its cycle runs; a pattern always has one.
+            if matches!(start.trigger, Trigger::Startup | Trigger::Interval) {
+                self.next_start.set(0.0);
+            }
         }
     }
 
