@@ -557,6 +557,52 @@ async fn a_reload_adds_removes_and_changes_schedules_and_leaves_the_others_alone
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_interval_that_was_removed_and_came_back_starts_once_each_time() {
+    let every = |name: &str| {
+        let schedule = Some(ScheduleSpec::Interval(Duration::from_secs(10)));
+        spec(
+            name,
+            1,
+            Timing {
+                schedule,
+                ..Timing::default()
+            },
+        )
+    };
+    let main = cron("0 0 1 1 *", "UTC");
+    let with = |specs: Vec<Arc<ProcessorSpec>>| {
+        Request::Reload(Box::new((plan(main.clone(), specs), Difference::default())))
+    };
+    let stage = stage(plan(main.clone(), vec![every("a"), every("b")]), epoch());
+    sleep(Duration::from_millis(3_500)).await;
+    stage.control.ask(with(vec![every("a")]));
+    sleep(Duration::from_secs(2)).await;
+    stage.control.ask(with(vec![every("a"), every("b")]));
+    sleep(Duration::from_secs(20)).await;
+    let ledger = stage.stop().await;
+    let start = epoch().as_second();
+    assert_eq!(ledger.of("a").seconds(), [0, 11, 22].map(|at| start + at));
+    assert_eq!(ledger.of("b").seconds(), [0, 5, 16].map(|at| start + at));
+}
+
+#[test]
+fn the_freshness_objective_follows_the_longest_gap_of_a_schedule() {
+    let plan = plan(ScheduleSpec::Interval(Duration::from_hours(1)), Vec::new());
+    let of = |timing: Timing| plan.max_staleness(&spec("a", 60, timing), epoch());
+    let hours = Duration::from_hours;
+    let attempt = Duration::from_secs(70);
+    assert_eq!(of(Timing::default()), Some(hours(3) + attempt));
+    assert_eq!(of(own("0 12 * * MON-FRI")), Some(hours(3 * 72) + attempt));
+    assert_eq!(of(own("* * * * *")), Some(Duration::from_mins(15)));
+    let configured = |minutes| Timing {
+        max_staleness: Some(Duration::from_mins(minutes)),
+        ..Timing::default()
+    };
+    assert_eq!(of(configured(5)), Some(Duration::from_mins(5)));
+    assert_eq!(of(configured(0)), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn ten_thousand_own_schedules_over_an_hour_all_start_once_and_on_time() {
     let specs = (0..10_000).map(|i| {
         let timing = own(&format!("{} {} * * * *", i % 60, i / 60 % 60));

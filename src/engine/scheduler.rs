@@ -49,7 +49,7 @@ pub struct Scheduler<R> {
     /// Last starts of the life before this one.
     pub(super) earlier: HashMap<Key, Timestamp>,
     pub(super) flying: usize,
-    pub(super) flights: u64,
+    numbers: u64,
     pub(super) landing: UnboundedSender<Landed>,
     landed: UnboundedReceiver<Landed>,
     requests: Requests,
@@ -74,7 +74,7 @@ impl<R: Runner> Scheduler<R> {
             is_wanted: false,
             earlier: HashMap::new(),
             flying: 0,
-            flights: 0,
+            numbers: 0,
             landing,
             landed,
             requests: Control::new().1,
@@ -129,6 +129,12 @@ impl<R: Runner> Scheduler<R> {
 
     pub(super) fn state(&self, event: &Event) {
         self.cycles.observers.state(event);
+    }
+
+    /// A number that was never used before.
+    pub(super) fn unique(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 
     fn is_stopping(&self) -> bool {
