@@ -101,7 +101,7 @@ impl Observer for Ledger {
                 self.with("main", |account| {
                     account
                         .cycles
-                        .push((start.started_at, start.trigger.label()))
+                        .push((start.started_at, start.trigger.label()));
                 });
             }
             Event::RunFinished(run) if run.start.cycle.schedule == Schedule::Own => {
@@ -487,11 +487,11 @@ async fn a_clock_that_goes_back_an_hour_starts_no_time_of_day_again_and_goes_on_
 
 #[tokio::test(start_paused = true)]
 async fn instants_of_the_time_without_an_orchestrator_are_missed_by_downtime() {
-    let mut state = ProcessorState::new(epoch());
-    state.last_start = Some(epoch());
+    let mut earlier = ProcessorState::new(epoch());
+    earlier.last_start = Some(epoch());
     let restored = Restored {
         processors: ["none", "one"]
-            .map(|text| (name(text), state.clone()))
+            .map(|text| (name(text), earlier.clone()))
             .to_vec(),
         ..Restored::default()
     };
@@ -554,6 +554,52 @@ async fn a_reload_adds_removes_and_changes_schedules_and_leaves_the_others_alone
         gone.outcomes.contains(&Outcome::Success),
         "its last run was not disturbed"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_that_was_removed_and_came_back_starts_once_each_time() {
+    let every = |name: &str| {
+        let schedule = Some(ScheduleSpec::Interval(Duration::from_secs(10)));
+        spec(
+            name,
+            1,
+            Timing {
+                schedule,
+                ..Timing::default()
+            },
+        )
+    };
+    let main = cron("0 0 1 1 *", "UTC");
+    let with = |specs: Vec<Arc<ProcessorSpec>>| {
+        Request::Reload(Box::new((plan(main.clone(), specs), Difference::default())))
+    };
+    let stage = stage(plan(main.clone(), vec![every("a"), every("b")]), epoch());
+    sleep(Duration::from_millis(3_500)).await;
+    stage.control.ask(with(vec![every("a")]));
+    sleep(Duration::from_secs(2)).await;
+    stage.control.ask(with(vec![every("a"), every("b")]));
+    sleep(Duration::from_secs(20)).await;
+    let ledger = stage.stop().await;
+    let start = epoch().as_second();
+    assert_eq!(ledger.of("a").seconds(), [0, 11, 22].map(|at| start + at));
+    assert_eq!(ledger.of("b").seconds(), [0, 5, 16].map(|at| start + at));
+}
+
+#[test]
+fn the_freshness_objective_follows_the_longest_gap_of_a_schedule() {
+    let plan = plan(ScheduleSpec::Interval(Duration::from_hours(1)), Vec::new());
+    let of = |timing: Timing| plan.max_staleness(&spec("a", 60, timing), epoch());
+    let hours = Duration::from_hours;
+    let attempt = Duration::from_secs(70);
+    assert_eq!(of(Timing::default()), Some(hours(3) + attempt));
+    assert_eq!(of(own("0 12 * * MON-FRI")), Some(hours(3 * 72) + attempt));
+    assert_eq!(of(own("* * * * *")), Some(Duration::from_mins(15)));
+    let configured = |minutes| Timing {
+        max_staleness: Some(Duration::from_mins(minutes)),
+        ..Timing::default()
+    };
+    assert_eq!(of(configured(5)), Some(Duration::from_mins(5)));
+    assert_eq!(of(configured(0)), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -724,9 +770,7 @@ fn days(zone: &str, from: Timestamp, until: Timestamp) -> Vec<i64> {
     within.map(Timestamp::as_second).collect()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instants_in_either_zone()
-{
+async fn every_minute_and_half_past_two_fire_as_planned(from: Timestamp, length: Duration) {
     const NO_SAVING: &str = "America/Sao_Paulo";
     let in_zone = |expression: &str, zone: &str| Timing {
         schedule: Some(cron(expression, zone)),
@@ -738,25 +782,45 @@ async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instan
         spec("day_ny", 0, in_zone("30 2 * * *", ZONE)),
         spec("day_sp", 0, in_zone("30 2 * * *", NO_SAVING)),
     ];
-    let from = epoch() + Duration::from_millis(500);
+    let first = from.as_second();
+    let from = from + Duration::from_millis(500);
     let stage = stage(plan(cron("0 0 1 1 *", "UTC"), specs), from);
-    let year = Duration::from_hours(365 * 24);
-    sleep(year).await;
+    sleep(length).await;
     let until = stage.clock.now();
     let ledger = stage.stop().await;
-    let first = epoch().as_second();
-    let minutes: Vec<_> = (1..=365 * 24 * 60)
-        .map(|minute| first + minute * 60)
-        .collect();
+    let minutes = i64::try_from(length.as_secs() / 60).expect("in range");
+    let minutes: Vec<_> = (1..=minutes).map(|minute| first + minute * 60).collect();
     for name in ["minute_ny", "minute_sp"] {
-        assert!(
-            ledger.of(name).seconds() == minutes,
-            "{name}: {}",
-            ledger.of(name).cycles.len()
-        );
-        assert_eq!(ledger.of(name).missed(), 0);
+        let found = ledger.of(name);
+        assert!(found.seconds() == minutes, "{name}: {}", found.cycles.len());
+        assert_eq!(found.missed(), 0);
     }
     assert_eq!(ledger.of("day_ny").seconds(), days(ZONE, from, until));
     assert_eq!(ledger.of("day_sp").seconds(), days(NO_SAVING, from, until));
-    assert_eq!(ledger.of("day_ny").cycles.len(), 365);
+    let whole_days = length.as_secs() / 86_400;
+    assert_eq!(ledger.of("day_ny").cycles.len() as u64, whole_days);
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test(start_paused = true)]
+async fn minutes_and_half_past_two_fire_as_planned_when_clocks_are_put_forward() {
+    let from = "2026-03-07T00:00:00Z".parse().expect("an instant");
+    every_minute_and_half_past_two_fire_as_planned(from, 3 * DAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn minutes_and_half_past_two_fire_as_planned_when_clocks_are_put_back() {
+    let from = "2026-10-31T00:00:00Z".parse().expect("an instant");
+    every_minute_and_half_past_two_fire_as_planned(from, 3 * DAY).await;
+}
+
+/// The loop turns six million times, which takes ten minutes: `make test-longo` does it.
+#[tokio::test(start_paused = true)]
+async fn a_year_of_minutes_and_of_half_past_two_fires_exactly_the_planned_instants_in_either_zone()
+{
+    let rounds = std::env::var("ORQUESTRADOR_TEST_RODADAS").unwrap_or_default();
+    let is_long = rounds.parse::<u64>().is_ok_and(|rounds| rounds >= 200);
+    let days = if is_long { 365 } else { 1 };
+    every_minute_and_half_past_two_fire_as_planned(epoch(), days * DAY).await;
 }

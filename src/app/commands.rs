@@ -1,7 +1,8 @@
 //! The commands that end by themselves: check the configuration, run a document processor, work with documents.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,8 +14,8 @@ use super::diagnostics::local_zone;
 use super::{Exit, clock, store_settings};
 use crate::cli::documents::{self, DocumentCommand};
 use crate::cli::history::Refusal;
-use crate::cli::{OwnProcessor, stderr_line, stdout_text};
-use crate::config::{self, Environment, Loaded, Settings, Source};
+use crate::cli::{self, OwnProcessor, stderr_line, stdout_text};
+use crate::config::{self, ConfigError, Environment, Loaded, Settings, Source};
 use crate::domain::ProcessorSpec;
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
@@ -65,20 +66,28 @@ pub(super) fn metrics(markdown: bool) -> Exit {
     Exit::Done
 }
 
-/// `validar --diff`: what a reload would change in the orchestrator that uses the data directory.
+/// `validar --diff`: what a reload would change in the orchestrator that uses the data directory. Its flags and
+/// variables are those that it was started with.
 pub(super) fn show_difference(loaded: &Loaded) -> Exit {
     let path = active_file(&loaded.settings);
-    let Ok(active) = std::fs::read_to_string(&path) else {
+    let Some((active, settings)) = std::fs::read_to_string(&path)
+        .ok()
+        .zip(running_settings(loaded))
+    else {
         stderr_line(&format!(
-            "❌ {} não existe: nenhum orquestrador em ciclos usa este diretório de dados",
-            path.display()
+            "❌ {}: nenhum orquestrador em ciclos usa este diretório de dados",
+            loaded.settings.instance_dir().display()
         ));
         return Exit::Failed;
     };
-    let fixed = config::unreloadable_from(&active, &loaded.settings);
-    let difference = config::difference_from(&active, &loaded.settings);
-    match (difference, fixed) {
-        (Ok(difference), Ok(fixed)) => {
+    let compared = settings
+        .map_err(|error| error.to_string())
+        .and_then(|settings| {
+            let fixed = config::unreloadable_from(&active, &settings)?;
+            Ok((config::difference_from(&active, &settings)?, fixed))
+        });
+    match compared {
+        Ok((difference, fixed)) => {
             for line in &difference.lines {
                 stdout_text(&format!("{line}\n"));
             }
@@ -94,11 +103,38 @@ pub(super) fn show_difference(loaded: &Loaded) -> Exit {
                 Exit::Failed
             }
         }
-        (Err(error), _) | (_, Err(error)) => {
-            stderr_line(&format!("❌ {}: {error}", path.display()));
+        Err(error) => {
+            stderr_line(&format!("❌ {error}"));
             Exit::Failed
         }
     }
+}
+
+/// What the orchestrator that holds the lock would load now; none if there is none that can be looked at.
+fn running_settings(loaded: &Loaded) -> Option<Result<Settings, ConfigError>> {
+    let lock = loaded.settings.instance_dir().join("orquestrador.lock");
+    let pid: u32 = std::fs::read_to_string(lock).ok()?.trim().parse().ok()?;
+    let words = |file: &str| -> Option<Vec<OsString>> {
+        let bytes = std::fs::read(format!("/proc/{pid}/{file}")).ok()?;
+        let words = bytes
+            .split(|byte| *byte == 0)
+            .filter(|word| !word.is_empty());
+        Some(
+            words
+                .map(|word| OsString::from_vec(word.to_vec()))
+                .collect(),
+        )
+    };
+    let flags = cli::parse(words("cmdline")?).ok()?.flags;
+    let pairs = words("environ")?.into_iter().filter_map(|pair| {
+        let bytes = pair.into_vec();
+        let equals = bytes.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = bytes.split_at(equals);
+        let value = value.get(1..)?.to_vec();
+        Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value)))
+    });
+    let environment = Environment::new(pairs);
+    Some(config::load(&flags, &environment).map(|loaded| loaded.settings))
 }
 
 /// Where a running orchestrator keeps the settings that hold, without secrets.

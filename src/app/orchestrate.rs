@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
-use super::{Exit, clock, recording, reload, running, store_settings, telling};
+use super::reload::{self, Reloader};
+use super::{Exit, clock, recording, running, store_settings, telling};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Flags, Loaded, Settings};
@@ -59,8 +60,14 @@ fn prepare_and_run(
     let runtime = runtime(&loaded.settings)?;
     runtime.block_on(live(
         Parts {
+            reloader: Reloader {
+                settings: loaded.settings.clone(),
+                flags,
+                environment: environment.clone(),
+                zone: local_zone(environment),
+                clock: clock.clone(),
+            },
             loaded,
-            flags,
             clock,
             notes,
             history,
@@ -94,7 +101,7 @@ fn runtime(settings: &Settings) -> io::Result<Runtime> {
 /// What was made before the runtime.
 struct Parts {
     loaded: Loaded,
-    flags: Flags,
+    reloader: Reloader,
     clock: Clock,
     notes: Vec<String>,
     /// None when nothing may be written.
@@ -105,7 +112,7 @@ struct Parts {
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
-        flags,
+        reloader,
         clock,
         notes,
         history,
@@ -120,7 +127,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
-    let zone = local_zone(environment);
+    let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);
     let told = telling::begin(
         &loaded,
@@ -132,23 +139,11 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
-    reload::keep_active(settings);
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
     ));
-    tokio::spawn(reload::on_hangup(
-        hangups,
-        reload::Reloader {
-            settings: settings.clone(),
-            flags,
-            environment: environment.clone(),
-            zone,
-            clock: clock.clone(),
-            observers: observers.clone(),
-            control,
-        },
-    ));
+    reloader.listen(hangups, observers.clone(), control);
     let cycles = Cycles::new(
         plan,
         runner,

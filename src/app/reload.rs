@@ -1,5 +1,7 @@
 //! A reload: read everything anew, and hand all of it to the loop or none of it.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -17,56 +19,58 @@ pub(super) struct Reloader {
     pub(super) flags: Flags,
     /// The variables of the start; they still win over the file.
     pub(super) environment: Environment,
+    /// The zone of patterns that name none.
     pub(super) zone: TimeZone,
     pub(super) clock: Clock,
-    pub(super) observers: Observers,
-    pub(super) control: Control,
-}
-
-/// Reloads each time that it is asked for.
-pub(super) async fn on_hangup(mut hangups: UnboundedReceiver<()>, mut reloader: Reloader) {
-    while hangups.recv().await.is_some() {
-        reloader.reload();
-    }
 }
 
 impl Reloader {
-    fn reload(&mut self) {
-        let result = match config::load(&self.flags, &self.environment) {
-            Err(error) => Err(problems(&error)),
-            Ok(_) if self.settings.single_run => Err(vec![
-                "--single-run: a configuração deste ciclo único não muda".to_owned(),
-            ]),
-            Ok(loaded) => {
-                let fixed = config::unreloadable(&self.settings, &loaded.settings);
-                if fixed.is_empty() {
-                    Ok(loaded.settings)
-                } else {
-                    Err(fixed)
+    /// From now on decides each hangup: what is applied goes to `control`, what is not is told to `observers` alone.
+    pub(super) fn listen(
+        mut self,
+        mut hangups: UnboundedReceiver<()>,
+        observers: Observers,
+        control: Control,
+    ) {
+        keep_active(&self.settings);
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                match self.decide() {
+                    Ok(request) => control.ask(request),
+                    Err(problems) => self.reject(problems, &observers),
                 }
             }
-        };
-        match result {
-            Ok(settings) => {
-                let difference = config::difference(&self.settings, &settings);
-                let plan = plan(&settings, &self.zone);
-                self.settings = settings;
-                keep_active(&self.settings);
-                self.control
-                    .ask(Request::Reload(Box::new((plan, difference))));
-            }
-            Err(problems) => self
-                .observers
-                .state(&Event::ConfigReloaded(std::sync::Arc::new(Reload {
-                    at: self.clock.now(),
-                    result: ReloadResult::Rejected { problems },
-                }))),
+        });
+    }
+
+    fn decide(&mut self) -> Result<Request, Vec<String>> {
+        let loaded =
+            config::load(&self.flags, &self.environment).map_err(|error| problems(&error))?;
+        if self.settings.single_run {
+            let problem = "--single-run: a configuração deste ciclo único não muda";
+            return Err(vec![problem.to_owned()]);
         }
+        let fixed = config::unreloadable(&self.settings, &loaded.settings);
+        if !fixed.is_empty() {
+            return Err(fixed);
+        }
+        let difference = config::difference(&self.settings, &loaded.settings);
+        self.settings = loaded.settings;
+        keep_active(&self.settings);
+        let plan = plan(&self.settings, &self.zone);
+        Ok(Request::Reload(Box::new((plan, difference))))
+    }
+
+    fn reject(&self, problems: Vec<String>, observers: &Observers) {
+        observers.state(&Event::ConfigReloaded(Arc::new(Reload {
+            at: self.clock.now(),
+            result: ReloadResult::Rejected { problems },
+        })));
     }
 }
 
 /// Writes down which settings hold, without secrets, for `validar --diff`.
-pub(super) fn keep_active(settings: &Settings) {
+fn keep_active(settings: &Settings) {
     if settings.dry_run || settings.single_run {
         return;
     }

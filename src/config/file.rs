@@ -275,7 +275,9 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_refused_and_not_ignored() {
-        assert!(problems_of("[distribuicao]\nservidores = []")[0].contains("ainda não está disponível"));
+        assert!(
+            problems_of("[distribuicao]\nservidores = []")[0].contains("ainda não está disponível")
+        );
     }
 
     #[test]

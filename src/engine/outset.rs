@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::plan::Plan;
 use super::runner::Runner;
 use super::scheduler::Scheduler;
@@ -30,10 +28,13 @@ impl<R: Runner> Scheduler<R> {
     /// Plans a schedule that is new: an interval starts at once, a pattern at its next instant.
     fn begin(&mut self, key: &Key) {
         let wall = self.wall;
+        let generation = self.unique();
         let earlier = self.earlier.remove(key).filter(|at| *at < wall);
         let Some(track) = self.tracks.get_mut(key) else {
             return;
         };
+        // A schedule of this name may have been here before, and left entries in the queue.
+        track.generation = generation;
         if track.interval().is_some() {
             let at = self.now + track.jitter();
             return self.intervals.push(at, track);
@@ -60,27 +61,27 @@ impl<R: Runner> Scheduler<R> {
         });
     }
 
-    /// Queues the next start of an interval, counted from now or, for one that is due at once, from `at`.
-    pub(super) fn plan_interval(&mut self, key: &Key, at: Option<Instant>) {
+    /// Queues the next start of an interval, counted from now.
+    pub(super) fn plan_interval(&mut self, key: &Key) {
+        let generation = self.unique();
         let Some(track) = self.tracks.get_mut(key) else {
             return;
         };
         let Some(interval) = track.interval() else {
             return;
         };
-        track.generation += 1;
-        let at = at.unwrap_or(self.now + interval);
-        self.intervals.push(at, track);
-        let wait = at.duration_since(self.now);
+        track.generation = generation;
+        self.intervals.push(self.now + interval, track);
         self.state(&Event::StartPlanned {
             processor: key.clone(),
-            at: self.wall + wait,
-            wait,
+            at: self.wall + interval,
+            wait: interval,
         });
     }
 
     /// A main cycle now, or right after the one that is running.
     pub(super) fn run_main_now(&mut self) {
+        let generation = self.unique();
         let due = self.plan.main_processors();
         self.look_at_clocks();
         if due.is_empty() {
@@ -94,7 +95,7 @@ impl<R: Runner> Scheduler<R> {
                 .filter(|track| track.interval().is_some())
             {
                 // The interval counts from the end of this cycle.
-                track.generation += 1;
+                track.generation = generation;
                 track.last = Some(self.wall);
             }
             self.start_main(Trigger::Signal, Duration::ZERO, due);
@@ -153,14 +154,14 @@ impl<R: Runner> Scheduler<R> {
             track.flights = before.flights;
             track.backlog = before.backlog;
             if !is_same {
-                track.generation += 1;
+                track.generation = self.unique();
                 track.next = track.next_after(self.wall);
             }
             let is_idle = track.flights.is_empty();
             self.tracks.insert(key.clone(), track);
             self.queue_next(&key);
             if !is_same && is_idle {
-                self.plan_interval(&key, None);
+                self.plan_interval(&key);
             }
         }
         for (key, track) in old {

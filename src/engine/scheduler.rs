@@ -49,7 +49,7 @@ pub struct Scheduler<R> {
     /// Last starts of the life before this one.
     pub(super) earlier: HashMap<Key, Timestamp>,
     pub(super) flying: usize,
-    pub(super) flights: u64,
+    numbers: u64,
     pub(super) landing: UnboundedSender<Landed>,
     landed: UnboundedReceiver<Landed>,
     requests: Requests,
@@ -75,7 +75,7 @@ impl<R: Runner> Scheduler<R> {
             is_wanted: false,
             earlier: HashMap::new(),
             flying: 0,
-            flights: 0,
+            numbers: 0,
             landing,
             landed,
             requests: Control::new().1,
@@ -118,7 +118,7 @@ impl<R: Runner> Scheduler<R> {
                 self.set_out();
             }
         }
-        while !(self.is_stopping() || (self.plan.single_run && self.flying == 0)) {
+        while !self.is_done() {
             self.look_at_clocks();
             self.start_due();
             self.wait().await;
@@ -132,8 +132,18 @@ impl<R: Runner> Scheduler<R> {
         self.cycles.observers.state(event);
     }
 
+    /// A number that was never used before.
+    pub(super) fn unique(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
     fn is_stopping(&self) -> bool {
         self.cycles.shutdown.requested.is_cancelled()
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_stopping() || self.plan.single_run && self.flying == 0
     }
 
     fn tick(&mut self) {

@@ -60,7 +60,7 @@ impl<R: Runner> Scheduler<R> {
     fn come_by_interval(&mut self, key: &Key, delay: Duration) {
         if self.is_paused {
             self.count_missed(key, &[self.wall], MissReason::Paused);
-            return self.plan_interval(key, None);
+            return self.plan_interval(key);
         }
         let Some(track) = self.tracks.get_mut(key) else {
             return;
@@ -133,12 +133,12 @@ impl<R: Runner> Scheduler<R> {
     }
 
     fn fly(&mut self, key: Key, due: Due, is_kept: bool) {
-        self.flights += 1;
+        let id = self.unique();
         self.flying += 1;
         let ended = CancellationToken::new();
         if let Some(track) = self.tracks.get_mut(&key).filter(|_| is_kept) {
             track.flights.push(Flight {
-                id: self.flights,
+                id,
                 replaced: due.gate.replaced.clone(),
                 ended: ended.clone(),
             });
@@ -147,7 +147,7 @@ impl<R: Runner> Scheduler<R> {
             ended,
             landed: Some(Landed {
                 key,
-                flight: self.flights,
+                flight: id,
                 cycle: None,
             }),
             scheduler: self.landing.clone(),
@@ -164,7 +164,7 @@ impl<R: Runner> Scheduler<R> {
         if key.is_none() && std::mem::take(&mut self.is_wanted) {
             return self.start_main(Trigger::Signal, Duration::ZERO, self.plan.main_processors());
         }
-        self.plan_interval(key, None);
+        self.plan_interval(key);
         self.work_off(key);
     }
 

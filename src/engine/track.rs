@@ -36,7 +36,7 @@ pub(super) struct Track {
     pub(super) timetable: Option<Timetable>,
     /// Place in the order of declaration; the main schedule comes first.
     pub(super) order: usize,
-    /// Entries of the queue that were made before the last change are stale.
+    /// Entries of the queue that carry another number are stale.
     pub(super) generation: u64,
     /// The next absolute instant.
     pub(super) next: Option<Timestamp>,

@@ -138,6 +138,7 @@ fn card(processor: &ProcessorStatus, views: &Views) -> Markup {
             dl {
                 (fact("Nome", processor.spec.name.as_str()))
                 @if processor.is_failing() { (fact("Falhando desde", &moment(processor.state.failing_since, views))) }
+                @if processor.missed > 0 { (fact("Inícios perdidos", &processor.missed.to_string())) }
                 (fact("Última execução", &moment(run.map(|run| run.finished_at), views)))
                 (fact("Último sucesso", &moment(processor.state.last_success, views)))
                 (fact("Duração", &run.map_or(dash(), |run| time_span(run.result.duration))))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Views;
-use crate::domain::{Outcome, OutputLine, Run, ScheduleSpec};
+use crate::domain::{Outcome, OutputLine, Run};
 use crate::engine::status::{Phase, ProcessorStatus, Status};
 
 /// The longest tail of a run's output in `/status`, bytes.
@@ -29,12 +29,9 @@ pub(super) fn report(status: &Status, views: &Views) -> Value {
         .collect();
     let uptime = seconds(status.uptime);
     json!({
-        "status": if status.phase == Phase::Stopping { "stopping" } else { "running" },
+        "status": word(status),
         "modo_execucao": status.plan.mode.word(),
         "intervalo_verificacao": status.plan.main.interval().map(seconds),
-        "agenda": expression(&status.plan.main),
-        "pausado": status.paused_since.is_some(),
-        "pausado_desde": status.paused_since.map(|at| views.time(at)),
         "ciclos_executados": status.cycles,
         "ultimo_ciclo": last_cycle,
         "proximo_ciclo": status.next_start.map(|at| views.time(at)),
@@ -107,14 +104,14 @@ fn processor_report(processor: &ProcessorStatus, status: &Status, views: &Views)
         "output": run.map(output_tail),
         "ultimo_sucesso": processor.state.last_success.map(|at| views.time(at)),
         "proxima_execucao": status.next_start_of(processor).map(|at| views.time(at)),
-        "inicios_perdidos": processor.missed,
     })
 }
 
-fn expression(schedule: &ScheduleSpec) -> Option<&str> {
-    match schedule {
-        ScheduleSpec::Interval(_) => None,
-        ScheduleSpec::Cron { expression, .. } => Some(expression),
+fn word(status: &Status) -> &'static str {
+    match (status.phase, status.paused_since) {
+        (Phase::Stopping, _) => "stopping",
+        (_, Some(_)) => "paused",
+        (_, None) => "running",
     }
 }
 

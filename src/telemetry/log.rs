@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
@@ -88,6 +89,15 @@ fn schedule_of(processor: Option<&ProcessorName>) -> &'static str {
         Some(_) => Schedule::Own.label(),
         None => Schedule::Main.label(),
     }
+}
+
+fn planned_fields(processor: Option<&ProcessorName>, at: Timestamp, wait: Duration) -> Value {
+    json!({
+        "schedule": schedule_of(processor),
+        "processor": processor,
+        "next_start": at.to_string(),
+        "wait_seconds": wait.as_secs_f64(),
+    })
 }
 
 fn missed_fields(missed: &Missed) -> Value {
@@ -222,12 +232,7 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
             wait,
         } => (
             "start_planned",
-            json!({
-                "schedule": schedule_of(processor.as_ref()),
-                "processor": processor,
-                "next_start": at.to_string(),
-                "wait_seconds": wait.as_secs_f64(),
-            }),
+            planned_fields(processor.as_ref(), *at, *wait),
         ),
         Event::StartMissed(missed) => ("start_missed", missed_fields(missed)),
         Event::ClockJumped { by, .. } => {

@@ -26,7 +26,7 @@ fn a_valid_file_is_applied_whole_and_the_difference_is_told() {
         "agenda = \"* * * * * *\"\n",
     );
     place.write("orquestrador.toml", config(&added).replace("1h", "2h"));
-    let told = place.run(&["validar", "--diff", "--porta", "0"]);
+    let told = place.run(&["validar", "--diff"]);
     told.assert_code(0);
     told.assert_says("processador sai: retirado");
     service.signal(Signal::SIGHUP);
@@ -40,7 +40,7 @@ fn a_valid_file_is_applied_whole_and_the_difference_is_told() {
         "{status}"
     );
     assert_eq!(status["processadores"]["fica"]["execucoes"], 1);
-    let same = place.run(&["validar", "--diff", "--porta", "0"]);
+    let same = place.run(&["validar", "--diff"]);
     same.assert_says("nada mudaria");
     let ended = service.stop();
     ended.assert_says("processador entra: acrescentado");
@@ -61,7 +61,7 @@ fn an_invalid_file_or_one_that_needs_a_restart_changes_nothing_and_says_every_pr
     let told = |words: &str| {
         wait_until(words, LIMIT, || {
             service.stdout().contains(words).then_some(())
-        })
+        });
     };
     for (text, words) in [
         ("isto não é TOML".to_owned(), "não é TOML válido"),
@@ -140,7 +140,7 @@ fn counters(text: &str) -> Vec<(String, f64)> {
 
 #[test]
 fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter() {
-    let load = processor("carga", &["sleep", "0.3"], "intervalo = \"50ms\"\n");
+    let load = processor("carga", &["sleep", "0.15"], "intervalo = \"50ms\"\n");
     let good = |number: usize| {
         let timeout = format!("timeout = \"{}s\"\n", 60 + number);
         let extra = processor("extra", &["sleep", "0.1"], "intervalo = \"100ms\"\n");
@@ -150,11 +150,12 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
                 &["sleep", "0.1"],
                 &(timeout + "intervalo = \"100ms\"\n"),
             ) + &load
-                + if number % 2 == 0 { &extra } else { "" }),
+                + if number.is_multiple_of(2) { &extra } else { "" }),
         )
     };
     let place = Place::with_config(&good(0));
-    let service = place.service(&["--log-format", "json"]);
+    let service = place.service(&[]);
+    service.wait_for_cycles(1);
     let mut before: Vec<(String, f64)> = Vec::new();
     for number in 1..=100 {
         let is_valid = number % 3 != 0;
@@ -164,7 +165,11 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
             format!("{}\nmodo = \"turbo\"\n", "intervalo = -1")
         };
         place.write("orquestrador.toml", text);
-        let decided = || service.stdout().matches("\"config_reloaded\"").count();
+        let decided = || {
+            let stdout = service.stdout();
+            stdout.matches("Configuração recarregada").count()
+                + stdout.matches("Recarga recusada").count()
+        };
         let already = decided();
         service.signal(Signal::SIGHUP);
         wait_until("the decision", LIMIT, || {
@@ -186,30 +191,12 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
     }
     let ended = service.stop();
     ended.assert_code(0);
-    let events = ended.events();
-    let count = |result: &str| {
-        events
-            .iter()
-            .filter(|event| event["result"] == *result)
-            .count()
-    };
-    assert_eq!((count("applied"), count("rejected")), (67, 33));
-    let stop = events
-        .iter()
-        .position(|event| event["event"] == "shutdown_started")
-        .unwrap();
-    let disturbed: Vec<_> = events
-        .iter()
-        .take(stop)
-        .filter(|event| event["event"] == "run_finished" && event["outcome"] != "success")
-        .collect();
-    assert!(disturbed.is_empty(), "{disturbed:?}");
-    assert!(
-        events
-            .iter()
-            .filter(|event| event["event"] == "run_finished")
-            .count()
-            > 10
-    );
+    assert_eq!(ended.stdout.matches("Configuração recarregada").count(), 67);
+    assert_eq!(ended.stdout.matches("Recarga recusada").count(), 33);
+    let (before, _) = ended.stdout.split_once("SIGTERM recebido").unwrap();
+    assert!(before.matches("carga executado com sucesso").count() >= 8);
+    for bad in ["falhou", "cancelado", "excedeu", "não foi iniciado"] {
+        assert!(!before.contains(bad), "{bad}\n{ended}");
+    }
     place.assert_nothing_is_alive();
 }

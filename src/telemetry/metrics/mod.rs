@@ -34,7 +34,7 @@ use super::names;
 use super::reports::{self, Fault, Reports};
 use crate::domain::{
     Configured, Cycle, Event, Missed, Mode, Observer, ProcessorName, Reload, ReloadResult, Report,
-    Restored, Run, RunStart, Schedule, TraceContext,
+    Restored, Run, RunStart, Schedule, TraceContext, Trigger,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -356,11 +356,9 @@ impl Observer for Metrics {
             Event::ConfigReloaded(reload) => self.reloaded(reload),
             Event::CycleStarted(start) => {
                 let mut state = locked(&self.state);
-                // A pattern has told its next instant already; an interval counts from the cycle's end.
-                let next = state
-                    .cycles
-                    .next_start
-                    .filter(|_| state.schedules.period.is_some());
+                // An interval has no next start while its cycle runs; a pattern always has one.
+                let counts_from_end = matches!(start.trigger, Trigger::Startup | Trigger::Interval);
+                let next = state.cycles.next_start.filter(|_| !counts_from_end);
                 state.cycles.started(start);
                 if start.schedule == Schedule::Main {
                     state.cycles.next_start = next;
