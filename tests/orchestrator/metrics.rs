@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{
@@ -406,6 +407,53 @@ fn a_real_prometheus_scrapes_the_service_and_answers_a_query_of_its_failures() {
         "orquestrador_processor_last_run_success{processor=\"mau\"}",
         0.0,
     );
+}
+
+#[test]
+fn after_a_kill_the_next_start_counts_the_lost_run_and_knows_the_last_success() {
+    let config = processor("bom", &["/bin/true"], "") + &processor("lento", &["sleep", "300"], "");
+    let place = Place::with_config(&config);
+    let success = "orquestrador_processor_last_success_timestamp_seconds{processor=\"bom\"}";
+    let first_seen = "orquestrador_processor_first_seen_timestamp_seconds{processor=\"bom\"}";
+    let killed = place.service(&[]);
+    let before = wait_until("a success and a run in flight", LIMIT, || {
+        let text = metrics(&killed);
+        let at = value(&text, success).filter(|at| *at > 0.0);
+        let in_flight = value(&text, "orquestrador_runs_in_flight{processor=\"lento\"}");
+        at.filter(|_| in_flight == Some(1.0)).map(|_| text)
+    });
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+
+    // One whose processors are not started yet, so that nothing of it is counted beside what was lost.
+    place.write(
+        "orquestrador.toml",
+        format!("modo = \"sequencial\"\n{config}").replace("/bin/true", "/bin/sleep\", \"300"),
+    );
+    let running = place.service(&[]);
+    let text = wait_for_value(
+        &running,
+        "orquestrador_run_failures_total{processor=\"lento\",reason=\"lost\"}",
+        1.0,
+    );
+    assert_value(
+        &text,
+        "orquestrador_runs_total{processor=\"lento\",outcome=\"error\"}",
+        1.0,
+    );
+    assert_value(
+        &text,
+        "orquestrador_processor_last_run_success{processor=\"lento\"}",
+        0.0,
+    );
+    assert_value(
+        &text,
+        "orquestrador_processor_consecutive_failures{processor=\"lento\"}",
+        1.0,
+    );
+    for series in [success, first_seen] {
+        assert_eq!(value(&text, series), value(&before, series), "{series}");
+    }
 }
 
 #[test]
