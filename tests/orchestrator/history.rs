@@ -540,6 +540,8 @@ fn a_history_that_is_removed_while_it_is_written_is_begun_anew_with_the_last_sta
     }
     running.wait_for_line("O histórico não pode ser gravado: o arquivo foi removido ou trocado");
     running.wait_for_line("O histórico voltou a ser gravado");
+    let cycles = running.status()["ciclos_executados"].as_u64().unwrap();
+    running.wait_for_cycles(cycles + 2);
     running.stop().assert_code(0);
     assert_eq!(
         rows(&place, "SELECT count(last_success) FROM processor_states"),

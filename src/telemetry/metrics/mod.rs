@@ -271,13 +271,11 @@ impl Metrics {
     /// `processor` is none for the main schedule.
     fn planned(&self, processor: Option<&ProcessorName>, at: Timestamp) {
         let mut state = locked(&self.state);
-        match processor {
-            Some(name) => state.processors.planned(name, Some(at)),
-            None => {
-                state.cycles.next_start = Some(at);
-                state.processors.next_start = Some(at);
-            }
+        if let Some(name) = processor {
+            return state.processors.planned(name, Some(at));
         }
+        state.cycles.next_start = Some(at);
+        state.processors.next_start = Some(at);
     }
 
     fn missed(&self, missed: &Missed) {

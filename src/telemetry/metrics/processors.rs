@@ -171,9 +171,9 @@ impl Processors {
             self.series.push(series);
         }
         before.retain(|series| !series.in_flight.is_empty());
-        before
-            .iter_mut()
-            .for_each(|series| series.is_leaving = true);
+        for series in &mut before {
+            series.is_leaving = true;
+        }
         self.series.extend(before);
         self.index_again();
     }
