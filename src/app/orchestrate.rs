@@ -152,7 +152,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         Arc::clone(&shutdown),
     )
     .recorded(recorder.clone().map(recording::record));
-    let last = Scheduler::new(cycles).controlled_by(requests).run().await;
+    let scheduler = Scheduler::new(cycles).controlled_by(requests);
+    let last = scheduler.after(&told.restored).run().await;
 
     reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::stderr_line;
 use crate::config::Settings;
-use crate::domain::{Clock, Event, Observers};
+use crate::domain::{Clock, Event, Observers, Restored};
 use crate::engine::Record;
 use crate::history::{History, HistoryError, Recorder, Retention};
 use crate::process;
@@ -34,13 +34,13 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Option<History>
 pub(super) fn begin(
     history: Option<History>,
     observers: &Observers,
-) -> std::io::Result<Option<Recorder>> {
+) -> std::io::Result<(Option<Recorder>, Arc<Restored>)> {
     let Some(history) = history else {
-        return Ok(None);
+        return Ok((None, Arc::default()));
     };
     let restored = Arc::new(history.restored.clone());
-    observers.state(&Event::Restored(restored));
-    history.start(observers.clone()).map(Some)
+    observers.state(&Event::Restored(Arc::clone(&restored)));
+    Ok((Some(history.start(observers.clone())?), restored))
 }
 
 /// The engine's view of the recorder.

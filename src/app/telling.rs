@@ -8,7 +8,7 @@ use prometheus::Registry;
 
 use super::recording;
 use crate::config::{Loaded, Settings, Source, StoreChoice};
-use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Startup};
+use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
 use crate::engine::Plan;
 use crate::engine::status::StatusBoard;
 use crate::history::{History, Recorder};
@@ -23,6 +23,8 @@ pub(super) struct Told {
     pub(super) observers: Observers,
     /// None when nothing may be written.
     pub(super) recorder: Option<Recorder>,
+    /// What earlier starts left.
+    pub(super) restored: Arc<Restored>,
     pub(super) views: Views,
 }
 
@@ -41,7 +43,7 @@ pub(super) fn begin(
     let observers = observers(settings, clock, zone, [board.clone(), metrics.clone()]);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
-    let recorder = recording::begin(history, &observers)?;
+    let (recorder, restored) = recording::begin(history, &observers)?;
     let views = Views {
         board,
         metrics,
@@ -51,6 +53,7 @@ pub(super) fn begin(
     Ok(Told {
         observers,
         recorder,
+        restored,
         views,
     })
 }

@@ -378,6 +378,75 @@ fn query(prometheus: SocketAddr, promql: &str) -> Option<f64> {
         .ok()
 }
 
+/// The expression of the alert `ProcessorStale`, which one rule asks for every processor.
+const STALE: &str = "(time() - (orquestrador_processor_last_success_timestamp_seconds > 0)) \
+    > on(job,instance,processor) (orquestrador_processor_max_staleness_seconds > 0)";
+
+#[test]
+fn after_a_restart_a_real_prometheus_finds_the_same_processors_stale_and_the_same_gauges() {
+    let both = |good: &str, bad: &str| {
+        "intervalo = \"1h\"\n".to_owned()
+            + &processor("velho", &["sh", "-c", bad], "max_defasagem = \"1s\"")
+            + &processor("novo", &["sh", "-c", good], "max_defasagem = \"1h\"")
+    };
+    let place = Place::with_config(&both("exit 0", "exit 0"));
+    let running = place.service(&[]);
+    running.wait_for_cycles(1);
+    running.stop().assert_code(0);
+    // From now on nothing succeeds any more; the second start fails once, the third never comes to an end.
+    place.write("orquestrador.toml", both("exit 3", "exit 3"));
+    let running = place.service(&[]);
+    running.wait_for_cycles(1);
+    let gauges = |running: &Running| -> Vec<String> {
+        let is_state = |line: &&str| {
+            let last = line.starts_with("orquestrador_processor_last_")
+                && !line.starts_with("orquestrador_processor_last_start");
+            let of_streak = line.starts_with("orquestrador_processor_failing_since")
+                || line.starts_with("orquestrador_processor_consecutive")
+                || line.starts_with("orquestrador_processor_first_seen")
+                || line.starts_with("orquestrador_processor_max_staleness");
+            last || of_streak
+        };
+        let body = running.get("/metrics").body;
+        body.lines().filter(is_state).map(str::to_owned).collect()
+    };
+    let before = gauges(&running);
+    let stale = |running: &Running| {
+        let (_prometheus, address) = prometheus(&place, running.address());
+        wait_until("a stale processor", LIMIT, || {
+            query(address, &format!("count({STALE})")).filter(|count| *count > 0.0)
+        });
+        let of = |name: &str| {
+            query(
+                address,
+                &format!(
+                    "count(({STALE}) and on(processor) orquestrador_processor_info{{processor=\"{name}\"}})"
+                ),
+            )
+        };
+        (of("velho"), of("novo"))
+    };
+    let was_stale = stale(&running);
+    running.stop().assert_code(0);
+
+    place.write("orquestrador.toml", both("sleep 300", "sleep 300"));
+    let running = place.service(&[]);
+    running.wait_for_status("both to run", |status| {
+        (status["processadores_ativos"].as_array()?.len() == 2).then_some(())
+    });
+
+    assert_eq!(gauges(&running), before);
+    assert!(
+        before
+            .iter()
+            .any(|line| line.contains("consecutive_failures{processor=\"velho\"} 1")),
+        "{before:?}"
+    );
+    assert_eq!(was_stale, (Some(1.0), None));
+    assert_eq!(stale(&running), was_stale);
+    running.stop().assert_code(0);
+}
+
 #[test]
 fn a_real_prometheus_scrapes_the_service_and_answers_a_query_of_its_failures() {
     let place = three();

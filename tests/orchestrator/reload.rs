@@ -138,6 +138,28 @@ fn counters(text: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
+/// Panics unless the gauges say what the decision `number` was: every third one is a rejection.
+#[track_caller]
+fn assert_gauges(exposition: &str, number: usize) {
+    let is_valid = !number.is_multiple_of(3);
+    let successful = u8::from(is_valid);
+    let rejected = number / 3;
+    let mut expected = vec![
+        format!("config_last_reload_successful {successful}"),
+        format!("config_reloads_total{{result=\"rejected\"}} {rejected}"),
+    ];
+    if is_valid {
+        let timeout = 60 + number;
+        expected.push(format!(
+            "processor_timeout_seconds{{processor=\"troca\"}} {timeout}"
+        ));
+    }
+    for line in expected {
+        let line = format!("orquestrador_{line}");
+        assert!(exposition.lines().any(|found| found == line), "no {line}");
+    }
+}
+
 #[test]
 fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter() {
     let load = processor("carga", &["sleep", "0.15"], "intervalo = \"50ms\"\n");
@@ -175,8 +197,12 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
         wait_until("the decision", LIMIT, || {
             (decided() > already).then_some(())
         });
-        let after = counters(&service.get("/metrics").body);
-        for (series, value) in &before {
+        let exposition = service.get("/metrics").body;
+        assert_gauges(&exposition, number);
+        let after = counters(&exposition);
+        // Whoever is removed takes its series along, and begins anew when it comes back.
+        let stays = |(series, _): &&(String, f64)| !series.contains("processor=\"extra\"");
+        for (series, value) in before.iter().filter(stays) {
             let now = after
                 .iter()
                 .find(|(name, _)| name == series)

@@ -182,3 +182,33 @@ fn three_services_share_one_data_directory() {
     whole.stop().assert_code(0);
     place.assert_nothing_is_alive();
 }
+
+#[test]
+fn starts_that_were_due_while_it_was_not_running_are_counted_as_missed_by_downtime() {
+    let place = Place::with_config(&format!(
+        "intervalo = \"1h\"\n{}",
+        processor(
+            "cron",
+            &["sh", "-c", "echo . >> cron"],
+            "agenda = \"* * * * * *\"\n"
+        )
+    ));
+    let service = place.service(&[]);
+    wait_for_lines(&place, "cron", 1);
+    service.stop().assert_code(0);
+    pause(Duration::from_millis(3200));
+
+    let service = place.service(&[]);
+    let missed =
+        "orquestrador_processor_starts_missed_total{processor=\"cron\",reason=\"downtime\"} ";
+    let count = wait_until("the count", LIMIT, || {
+        let exposition = service.get("/metrics").body;
+        let line = exposition
+            .lines()
+            .find_map(|line| line.strip_prefix(missed))?;
+        let count: u64 = line.parse().unwrap();
+        (count > 0).then_some(count)
+    });
+    assert!((2..=6).contains(&count), "{count}");
+    service.stop().assert_code(0);
+}

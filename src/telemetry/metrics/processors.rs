@@ -206,7 +206,7 @@ impl Processors {
     }
 
     pub(super) fn missed(&mut self, missed: &Missed) {
-        for name in missed.processor.iter().chain(&missed.due) {
+        for name in &missed.due {
             if let Some(series) = self.of(name) {
                 add_missed(&mut series.missed, missed);
             }
