@@ -45,7 +45,7 @@ pub(super) fn begin(
 
 /// The engine's view of the recorder.
 pub(super) fn record(recorder: Recorder) -> Record {
-    Arc::new(move |event| Box::pin(recorder.record(event)))
+    Arc::new(move |events| Box::pin(recorder.record(events)))
 }
 
 /// Waits until all is written, a bounded time.

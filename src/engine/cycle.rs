@@ -25,8 +25,8 @@ use crate::domain::{
 /// Asks telemetry which trace a span belongs to; none when it is not recorded.
 pub type TraceOf = fn(&Span) -> Option<TraceContext>;
 
-/// Waits, a bounded time, until a fact was written down.
-pub type Record = Arc<dyn Fn(&Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+/// Waits, a bounded time, until facts were written down, all at once.
+pub type Record = Arc<dyn Fn(&[Event]) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Everything that a cycle needs.
 pub struct Cycles<R> {
@@ -85,12 +85,14 @@ impl<R: Runner> Cycles<R> {
         Self { record, ..self }
     }
 
-    /// Has a fact written down, and tells it.
-    pub(super) async fn state(&self, event: Event) {
+    /// Has facts written down together, and tells them in order.
+    pub(super) async fn state(&self, events: &[Event]) {
         if let Some(record) = &self.record {
-            record(&event).await;
+            record(events).await;
         }
-        self.observers.state(&event);
+        for event in events {
+            self.observers.state(event);
+        }
     }
 
     /// Runs one cycle to its end. Every processor ends in exactly one outcome.
@@ -121,7 +123,7 @@ impl<R: Runner> Cycles<R> {
             delay: due.delay,
             trace: (self.trace_of)(&span),
         });
-        self.state(Event::CycleStarted(Arc::clone(&start))).await;
+        self.state(&[Event::CycleStarted(Arc::clone(&start))]).await;
         let began = Instant::now();
         let (runs, outcome) = Arc::clone(&self)
             .run_all(&start, due)
@@ -136,7 +138,8 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
-        self.state(Event::CycleFinished(Arc::clone(&cycle))).await;
+        self.state(&[Event::CycleFinished(Arc::clone(&cycle))])
+            .await;
         cycle
     }
 
@@ -149,6 +152,9 @@ impl<R: Runner> Cycles<R> {
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
+        let is_one_by_one = due.plan.mode == Mode::Sequential;
+        // One by one, the end of a run is written down together with the beginning of the next.
+        let mut untold: Option<Arc<Run>> = None;
         // The processor whose failure stops the rest, if failures do that here.
         let mut halted_by: Option<ProcessorName> = None;
         for spec in in_order(&due.processors) {
@@ -164,11 +170,14 @@ impl<R: Runner> Cycles<R> {
                 depends_on,
                 halted_by: halted_by.clone(),
                 gate: due.gate.clone(),
+                is_one_by_one,
+                untold: untold.take(),
                 ended: sender,
             };
             waiting.push(Arc::clone(&self).run_one(planned));
-            if due.plan.mode == Mode::Sequential {
+            if is_one_by_one {
                 let ended = waiting.next().await;
+                untold.clone_from(&ended);
                 let stops =
                     |run: &&Arc<Run>| due.plan.stop_at_failure && run.result.outcome.is_bad();
                 halted_by = halted_by
@@ -176,6 +185,7 @@ impl<R: Runner> Cycles<R> {
                 runs.extend(ended);
             }
         }
+        self.tell_end(untold).await;
         runs.extend(waiting.collect::<Vec<_>>().await);
         let names = due.processors.iter().enumerate();
         let position: HashMap<_, _> = names.map(|(index, spec)| (&spec.name, index)).collect();

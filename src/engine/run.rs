@@ -30,6 +30,10 @@ pub(super) struct Planned {
     pub(super) halted_by: Option<ProcessorName>,
     /// What stands before it.
     pub(super) gate: Gate,
+    /// Whether somebody else tells its end.
+    pub(super) is_one_by_one: bool,
+    /// The run before it, whose end is to be told before its own beginning.
+    pub(super) untold: Option<Arc<Run>>,
     /// Told of the outcome.
     pub(super) ended: watch::Sender<Option<Outcome>>,
 }
@@ -49,7 +53,14 @@ pub(super) struct Gate {
 type Refusal = (Outcome, Option<String>);
 
 impl<R: Runner> Cycles<R> {
-    /// Runs `planned` to its end: exactly one `RunFinished` is stated, whatever happens.
+    /// Tells the end of a run that nobody was told of yet.
+    pub(super) async fn tell_end(&self, untold: Option<Arc<Run>>) {
+        if let Some(run) = untold {
+            self.state(&[Event::RunFinished(run)]).await;
+        }
+    }
+
+    /// Runs `planned` to its end: exactly one `RunFinished` is stated, whatever happens, here or by who asked for it.
     pub(super) async fn run_one(self: Arc<Self>, mut planned: Planned) -> Arc<Run> {
         let id = RunId::new(self.clock.now());
         let span = run_span(&planned.spec, &id);
@@ -68,8 +79,15 @@ impl<R: Runner> Cycles<R> {
         });
         let was_started = admitted.is_ok();
         let result = match admitted {
-            Ok(_slot) => self.execute(&start, &planned.gate, &span).await,
-            Err((outcome, message)) => RunResult::without_process(outcome, message),
+            Ok(_slot) => {
+                let untold = planned.untold.take();
+                self.begin(&start, untold).await;
+                self.execute(&start, &planned.gate, &span).await
+            }
+            Err((outcome, message)) => {
+                self.tell_end(planned.untold.take()).await;
+                RunResult::without_process(outcome, message)
+            }
         };
         let run = Arc::new(Run {
             start,
@@ -79,14 +97,24 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, &run);
         drop(span);
-        self.state(Event::RunFinished(Arc::clone(&run))).await;
+        if !planned.is_one_by_one {
+            self.tell_end(Some(Arc::clone(&run))).await;
+        }
         planned.ended.send_replace(Some(run.result.outcome));
         run
     }
 
+    /// One commit for the end of the run before and the beginning of this one.
+    async fn begin(&self, start: &Arc<RunStart>, untold: Option<Arc<Run>>) {
+        let started = Event::RunStarted(Arc::clone(start));
+        match untold {
+            Some(run) => self.state(&[Event::RunFinished(run), started]).await,
+            None => self.state(&[started]).await,
+        }
+    }
+
     async fn execute(&self, start: &Arc<RunStart>, gate: &Gate, span: &Span) -> RunResult {
         use tracing::Instrument as _;
-        self.state(Event::RunStarted(Arc::clone(start))).await;
         let stop = RunStop {
             requested: self.shutdown.requested.child_token(),
             forced: self.shutdown.forced.clone(),
@@ -123,6 +151,15 @@ impl<R: Runner> Cycles<R> {
                 Some("simulação, e o processador não a aceita".to_owned()),
             ));
         }
+        let mut early = None;
+        if planned.untold.is_some() {
+            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+            early = slot.filter(|_| planned.gate.after.is_empty());
+            // Whoever must wait keeps nobody waiting for the end of the run before.
+            if early.is_none() {
+                self.tell_end(planned.untold.take()).await;
+            }
+        }
         let cancelled = (Outcome::Cancellation(CancelReason::Shutdown), None);
         let replaced = (Outcome::Cancellation(CancelReason::Replaced), None);
         let ready = async {
@@ -141,6 +178,9 @@ impl<R: Runner> Cycles<R> {
                 }
             }
             let since = Instant::now();
+            if let Some(slot) = early.take() {
+                return Ok((slot, since));
+            }
             match Arc::clone(&self.slots).acquire_owned().await {
                 Ok(slot) => Ok((slot, since)),
                 Err(_) => Err((Outcome::Cancellation(CancelReason::Shutdown), None)),

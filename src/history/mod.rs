@@ -161,10 +161,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Has a fact written down. The future ends when that was tried, or after 100 ms: a slow history stops no run, and
+    /// Has facts written down, all or none. The future ends when that was tried, or after 100 ms: a slow history stops no run, and
     /// one that does not answer at all is not waited for again until it does.
-    pub fn record(&self, event: &Event) -> impl Future<Output = ()> + Send + use<> {
-        let answer = Fact::of(event).and_then(|fact| self.hand_over(fact));
+    pub fn record(&self, events: &[Event]) -> impl Future<Output = ()> + Send + use<> {
+        let facts: Vec<_> = events.iter().filter_map(Fact::of).collect();
+        let answer = if facts.is_empty() {
+            None
+        } else {
+            self.hand_over(facts)
+        };
         let shared = Arc::clone(&self.shared);
         async move {
             let Some(answer) = answer.filter(|_| !shared.is_stuck.load(Ordering::Relaxed)) else {
@@ -176,11 +181,12 @@ impl Recorder {
         }
     }
 
-    fn hand_over(&self, fact: Fact) -> Option<oneshot::Receiver<()>> {
+    fn hand_over(&self, facts: Vec<Fact>) -> Option<oneshot::Receiver<()>> {
         let (sender, answer) = oneshot::channel();
-        let sent = self.sender.try_send(Message::Fact(fact, sender));
+        let count = facts.len() as u64;
+        let sent = self.sender.try_send(Message::Facts(facts, sender));
         if sent.is_err() {
-            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.shared.refused.fetch_add(count, Ordering::Relaxed);
         }
         sent.ok().map(|()| answer)
     }

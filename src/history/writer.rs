@@ -34,8 +34,8 @@ const RUNS_PER_PRUNE: u64 = 500;
 
 /// What the writer is told.
 pub(super) enum Message {
-    /// Write this down, and say so when it was tried.
-    Fact(Fact, oneshot::Sender<()>),
+    /// Write these down together, and say so when it was tried.
+    Facts(Vec<Fact>, oneshot::Sender<()>),
     /// Write what is left and end.
     End(oneshot::Sender<()>),
 }
@@ -97,8 +97,10 @@ impl Writer {
             // Whatever came meanwhile goes into the same transaction.
             while let Ok(message) = next {
                 match message {
-                    Message::Fact(fact, answer) => {
-                        self.take(fact);
+                    Message::Facts(facts, answer) => {
+                        for fact in facts {
+                            self.take(fact);
+                        }
                         answers.push(answer);
                     }
                     Message::End(answer) => end = Some(answer),
