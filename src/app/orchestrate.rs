@@ -46,9 +46,6 @@ fn prepare_and_run(
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
-    let history = recording::open(&loaded.settings, &clock)?;
-    let said = history.iter().flat_map(|history| &history.warnings);
-    loaded.warnings.extend(said.cloned());
     // Before any thread exists; from here on the spawner is there to end what we start.
     let enforcement = enforcement(&loaded.settings);
     notes.extend(
@@ -57,6 +54,10 @@ fn prepare_and_run(
             .map(|enforcement| format!("Limites: {}", enforcement.words())),
     );
     let link = process::launch(enforcement.unwrap_or_default())?;
+    // After the fork, so that the spawner's memory stays small.
+    let history = recording::open(&loaded.settings, &clock)?;
+    let said = history.iter().flat_map(|history| &history.warnings);
+    loaded.warnings.extend(said.cloned());
     let runtime = runtime(&loaded.settings)?;
     runtime.block_on(live(
         Parts {

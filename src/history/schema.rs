@@ -108,7 +108,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> 
     refuse_newer(&connection, path, STEPS.len())?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    // The log is written back now and then; doing it at each end would make every single run wait for the disk.
+    // A short log is left to later: writing it back at each end would make every single run wait for the disk.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     migrate(&mut connection, &STEPS)?;
     Ok(connection)
@@ -179,6 +179,13 @@ pub(super) fn is_damage(error: &HistoryError) -> bool {
     is_corrupt || lacks_table
 }
 
+/// The log of a database in WAL mode.
+pub(super) fn log_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
 /// Gives a damaged database another name, so that it can be looked at and a new one can be begun. Its new path.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
@@ -190,9 +197,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf>
     let aside = suffixed(&format!(".corrompido-{stamp}"));
     fs::rename(path, &aside)?;
     // The log belongs to the file; the index of the log is made anew.
-    let mut log = OsString::from(&aside);
-    log.push("-wal");
-    match fs::rename(suffixed("-wal"), PathBuf::from(log)) {
+    match fs::rename(log_path(path), log_path(&aside)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }

@@ -29,6 +29,8 @@ const MOST_WAITING: usize = 20_000;
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at whether the file is still the one that was opened, and for something to prune.
 const IDLE: Duration = Duration::from_secs(5);
+/// Bytes of the log from which on it is written back at the end.
+const LONG_LOG: u64 = 512 * 1024;
 /// Runs that may be written before the next look for something to prune.
 const RUNS_PER_PRUNE: u64 = 500;
 
@@ -119,6 +121,7 @@ impl Writer {
             }
             self.prune(is_idle || end.is_some());
             if let Some(answer) = end {
+                self.write_back();
                 answer.send(()).ok();
                 return;
             }
@@ -290,6 +293,17 @@ impl Writer {
                 at: self.clock.now(),
                 reason: reason(error),
             });
+        }
+    }
+
+    /// A long log would be read through at the next start.
+    fn write_back(&self) {
+        let log = schema::log_path(&self.path);
+        let is_long = fs::metadata(log).is_ok_and(|found| found.len() > LONG_LOG);
+        if let Some(connection) = self.connection.as_ref().filter(|_| is_long) {
+            // Somebody who reads now keeps it as it is, which harms nothing.
+            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            done.ok();
         }
     }
 
