@@ -17,8 +17,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// What each version added to the one before. A database's version is in its `PRAGMA user_version`.
 ///
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
-/// that of time. A run or cycle without an outcome is open. There is no index by processor: it would be a fifth of what
-/// a run costs here, and looking through 100,000 runs takes some 40 ms.
+/// that of time. A run or cycle without an outcome is open. There is no index by processor: each run would write a
+/// page more, and without it asking 100,000 runs for one processor took 16 ms.
 const STEPS: [&str; 1] = ["
 CREATE TABLE cycles (
     id TEXT PRIMARY KEY,
