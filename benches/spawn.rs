@@ -71,7 +71,9 @@ async fn through_spawner(spawner: &Spawner, clock: &Clock) {
         grace: Duration::from_secs(1),
         output: 1024,
     };
-    let child = Child::start(spawner, &command).await.expect("started");
+    let child = Child::start(spawner, &command, async {})
+        .await
+        .expect("started");
     child
         .wait(&limits, &Stop::default(), clock, |_, _| ())
         .await;

@@ -70,10 +70,11 @@ impl InstanceLock {
                 pid,
             });
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
+        // Written over in full width, not emptied first: some file systems wait for the disk when a file is emptied.
+        let pid = format!("{:<15}\n", std::process::id());
+        file.rewind()
+            .and_then(|()| file.write_all(pid.as_bytes()))
             .map_err(unwritable)?;
-        writeln!(file, "{}", std::process::id()).map_err(unwritable)?;
         Ok(Self { _file: file })
     }
 }

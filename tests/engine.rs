@@ -45,7 +45,14 @@ impl Script {
 }
 
 impl Runner for Script {
-    async fn run(&self, start: &Arc<RunStart>, _attempt: u32, stop: &RunStop) -> RunResult {
+    async fn run(
+        &self,
+        start: &Arc<RunStart>,
+        _attempt: u32,
+        stop: &RunStop,
+        ready: impl Future<Output = ()> + Send,
+    ) -> RunResult {
+        ready.await;
         let (duration, outcome) = self.runs[start.spec.name.as_str()];
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);

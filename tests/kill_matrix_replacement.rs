@@ -99,7 +99,7 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
     };
     let running = launched.runtime.spawn({
         let (start, stop) = (Arc::clone(&start), stop.clone());
-        async move { runner.run(&start, 1, &stop).await }
+        async move { runner.run(&start, 1, &stop, async {}).await }
     });
     let _stranger = bad.wait_until_ready(&place);
 

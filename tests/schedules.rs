@@ -29,7 +29,14 @@ const ZONE: &str = "America/New_York";
 struct Sleeper;
 
 impl Runner for Sleeper {
-    async fn run(&self, start: &Arc<RunStart>, _attempt: u32, stop: &RunStop) -> RunResult {
+    async fn run(
+        &self,
+        start: &Arc<RunStart>,
+        _attempt: u32,
+        stop: &RunStop,
+        ready: impl Future<Output = ()> + Send,
+    ) -> RunResult {
+        ready.await;
         let outcome = tokio::select! {
             () = sleep(start.spec.timeout) => Outcome::Success,
             () = stop.requested.cancelled() => Outcome::Cancellation(CancelReason::Shutdown),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -13,9 +15,15 @@ use crate::domain::{Attempt, Event, FailureReason, Outcome, Retry, RunId, RunRes
 
 impl<R: Runner> Cycles<R> {
     /// Runs `start` until it has come to its outcome. What the attempts used and wrote is summed up; the output that is
-    /// kept is the last one's.
-    pub(super) async fn attempt_all(&self, start: &Arc<RunStart>, stop: &RunStop) -> RunResult {
+    /// kept is the last one's. `beginning` is written down before a process is started, and told.
+    pub(super) async fn attempt_all(
+        &self,
+        start: &Arc<RunStart>,
+        stop: &RunStop,
+        beginning: &[Event],
+    ) -> RunResult {
         let began = Instant::now();
+        let mut beginning = Some(beginning);
         let retry = &start.spec.retry;
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut total: Option<RunResult> = None;
@@ -24,7 +32,8 @@ impl<R: Runner> Cycles<R> {
                 .unwrap_or(u32::MAX)
                 .saturating_add(1);
             let started_at = self.clock.now();
-            let mut result = self.attempt(start, number, stop).await;
+            let beginning = beginning.take().unwrap_or_default();
+            let mut result = self.attempt(start, number, stop, beginning).await;
             if let Some(report) = result.report.take() {
                 self.observers.state(&Event::MetricsReported {
                     run: Arc::clone(start),
@@ -65,8 +74,14 @@ impl<R: Runner> Cycles<R> {
     }
 
     /// One attempt; in a span of its own when there may be others.
-    async fn attempt(&self, start: &Arc<RunStart>, number: u32, stop: &RunStop) -> RunResult {
-        let running = self.runner.run(start, number, stop);
+    async fn attempt(
+        &self,
+        start: &Arc<RunStart>,
+        number: u32,
+        stop: &RunStop,
+        beginning: &[Event],
+    ) -> RunResult {
+        let running = self.begin(start, number, stop, beginning);
         if start.spec.retry.attempts == 1 {
             return running.await;
         }
@@ -83,6 +98,31 @@ impl<R: Runner> Cycles<R> {
         let result = running.instrument(span.clone()).await;
         record_end(&span, &result);
         result
+    }
+
+    /// While the beginning is written down, the process is prepared; while it starts, the beginning is told.
+    async fn begin(
+        &self,
+        start: &Arc<RunStart>,
+        number: u32,
+        stop: &RunStop,
+        beginning: &[Event],
+    ) -> RunResult {
+        let written = self.write_down(beginning);
+        let (sender, is_ready) = oneshot::channel::<()>();
+        let ready = async {
+            written.await;
+            drop(sender);
+        };
+        let told = async {
+            // Dropped it is also when nothing could be started.
+            is_ready.await.ok();
+            self.tell(beginning);
+        };
+        // In this order, so that telling keeps no process waiting.
+        join(self.runner.run(start, number, stop, ready), told)
+            .await
+            .0
     }
 }
 

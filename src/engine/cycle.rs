@@ -87,9 +87,25 @@ impl<R: Runner> Cycles<R> {
 
     /// Has facts written down together, and tells them in order.
     pub(super) async fn state(&self, events: &[Event]) {
-        if let Some(record) = &self.record {
-            record(events).await;
+        self.write_down(events).await;
+        self.tell(events);
+    }
+
+    /// Has facts written down, beginning at once. Waits for it a bounded time.
+    pub(super) fn write_down(&self, events: &[Event]) -> impl Future<Output = ()> + Send + use<R> {
+        let written = self
+            .record
+            .as_ref()
+            .filter(|_| !events.is_empty())
+            .map(|record| record(events));
+        async move {
+            if let Some(written) = written {
+                written.await;
+            }
         }
+    }
+
+    pub(super) fn tell(&self, events: &[Event]) {
         for event in events {
             self.observers.state(event);
         }
@@ -125,7 +141,7 @@ impl<R: Runner> Cycles<R> {
         });
         self.state(&[Event::CycleStarted(Arc::clone(&start))]).await;
         let began = Instant::now();
-        let (runs, outcome) = Arc::clone(&self)
+        let (runs, outcome, untold) = Arc::clone(&self)
             .run_all(&start, due)
             .instrument(span.clone())
             .await;
@@ -138,16 +154,19 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
-        self.state(&[Event::CycleFinished(Arc::clone(&cycle))])
-            .await;
+        let finished = Event::CycleFinished(Arc::clone(&cycle));
+        let last = untold.map(Event::RunFinished);
+        let end: Vec<_> = last.into_iter().chain([finished]).collect();
+        self.state(&end).await;
         cycle
     }
 
+    /// The runs, the worst of their outcomes, and the one whose end nobody was told of yet.
     async fn run_all(
         self: Arc<Self>,
         start: &Arc<CycleStart>,
         due: Due,
-    ) -> (Vec<Arc<Run>>, Outcome) {
+    ) -> (Vec<Arc<Run>>, Outcome, Option<Arc<Run>>) {
         let mut ends = HashMap::new();
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
@@ -185,14 +204,13 @@ impl<R: Runner> Cycles<R> {
                 runs.extend(ended);
             }
         }
-        self.tell_end(untold).await;
         runs.extend(waiting.collect::<Vec<_>>().await);
         let names = due.processors.iter().enumerate();
         let position: HashMap<_, _> = names.map(|(index, spec)| (&spec.name, index)).collect();
         runs.sort_by_key(|run| position.get(&run.start.spec.name));
         let worst =
             Outcome::worst(runs.iter().map(|run| run.result.outcome)).unwrap_or(Outcome::Success);
-        (runs, worst)
+        (runs, worst, untold)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs a processor as a process of this machine: its command line, its environment, its outcome.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,12 +46,18 @@ pub struct LocalRunner {
 }
 
 impl Runner for LocalRunner {
-    async fn run(&self, start: &Arc<RunStart>, attempt: u32, stop: &RunStop) -> RunResult {
+    async fn run(
+        &self,
+        start: &Arc<RunStart>,
+        attempt: u32,
+        stop: &RunStop,
+        ready: impl Future<Output = ()> + Send,
+    ) -> RunResult {
         let report = self.report_place(start, attempt);
         let command = self.command(start, attempt, report.as_ref());
         let mask = self.mask(&start.spec, &command);
         tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
-        let child = match Child::start(&self.spawner, &command).await {
+        let child = match Child::start(&self.spawner, &command, ready).await {
             Ok(child) => child,
             Err(error) => return not_started(error, &mask),
         };

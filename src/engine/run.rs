@@ -81,8 +81,7 @@ impl<R: Runner> Cycles<R> {
         let result = match admitted {
             Ok(_slot) => {
                 let untold = planned.untold.take();
-                self.begin(&start, untold).await;
-                self.execute(&start, &planned.gate, &span).await
+                self.execute(&start, untold, &planned.gate, &span).await
             }
             Err((outcome, message)) => {
                 self.tell_end(planned.untold.take()).await;
@@ -104,23 +103,25 @@ impl<R: Runner> Cycles<R> {
         run
     }
 
-    /// One commit for the end of the run before and the beginning of this one.
-    async fn begin(&self, start: &Arc<RunStart>, untold: Option<Arc<Run>>) {
-        let started = Event::RunStarted(Arc::clone(start));
-        match untold {
-            Some(run) => self.state(&[Event::RunFinished(run), started]).await,
-            None => self.state(&[started]).await,
-        }
-    }
-
-    async fn execute(&self, start: &Arc<RunStart>, gate: &Gate, span: &Span) -> RunResult {
+    async fn execute(
+        &self,
+        start: &Arc<RunStart>,
+        untold: Option<Arc<Run>>,
+        gate: &Gate,
+        span: &Span,
+    ) -> RunResult {
         use tracing::Instrument as _;
+        // One commit for the end of the run before and the beginning of this one.
+        let ended = untold.map(Event::RunFinished);
+        let started = Event::RunStarted(Arc::clone(start));
+        let beginning: Vec<_> = ended.into_iter().chain([started]).collect();
         let stop = RunStop {
             requested: self.shutdown.requested.child_token(),
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
-        let attempts = pin!(self.attempt_all(start, &stop).instrument(span.clone()));
+        let attempts = self.attempt_all(start, &stop, &beginning);
+        let attempts = pin!(attempts.instrument(span.clone()));
         match select(attempts, pin!(gate.replaced.cancelled())).await {
             Either::Left((result, _)) => result,
             Either::Right(((), attempts)) => {

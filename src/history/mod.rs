@@ -14,9 +14,9 @@ mod writer;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -123,7 +123,11 @@ impl History {
         std::thread::Builder::new()
             .name("historico".to_owned())
             .spawn(move || writer.run(&messages))?;
-        Ok(Recorder { sender, shared })
+        Ok(Recorder {
+            sender,
+            shared,
+            held: Arc::default(),
+        })
     }
 }
 
@@ -158,18 +162,26 @@ pub fn nothing(configured: &[ProcessorName], now: jiff::Timestamp) -> Restored {
 pub struct Recorder {
     sender: SyncSender<Message>,
     shared: Arc<Shared>,
+    /// Beginnings of cycles of which nothing else happened yet.
+    held: Arc<Mutex<Vec<Fact>>>,
 }
 
 impl Recorder {
     /// Has facts written down, all or none. The future ends when that was tried, or after 100 ms: a slow history stops no run, and
     /// one that does not answer at all is not waited for again until it does.
+    ///
+    /// The beginning of a cycle is written together with the first that happens in it.
     pub fn record(&self, events: &[Event]) -> impl Future<Output = ()> + Send + use<> {
-        let facts: Vec<_> = events.iter().filter_map(Fact::of).collect();
-        let answer = if facts.is_empty() {
-            None
-        } else {
-            self.hand_over(facts)
-        };
+        let facts = events.iter().filter_map(Fact::of);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.extend(facts);
+        let is_wanted = |fact: &Fact| !matches!(fact, Fact::CycleStarted(_));
+        let facts = held
+            .iter()
+            .any(is_wanted)
+            .then(|| std::mem::take(&mut *held));
+        drop(held);
+        let answer = facts.and_then(|facts| self.hand_over(facts));
         let shared = Arc::clone(&self.shared);
         async move {
             let Some(answer) = answer.filter(|_| !shared.is_stuck.load(Ordering::Relaxed)) else {

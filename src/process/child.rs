@@ -1,5 +1,6 @@
 //! One process from its start to its end: time limit, stop ladder, output. Refuses to know outcomes and retries.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -99,12 +100,18 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command` and returns once the program is being executed.
-    pub async fn start(spawner: &Spawner, command: &Command) -> Result<Self, StartError> {
+    /// Starts `command`, not before `ready`, and returns once the program is being executed.
+    pub async fn start(
+        spawner: &Spawner,
+        command: &Command,
+        ready: impl Future<Output = ()>,
+    ) -> Result<Self, StartError> {
         let (stdout, stdout_of_child) = pipe()?;
         let (stderr, stderr_of_child) = pipe()?;
+        let request = request(command);
+        ready.await;
         let mut ticket = spawner
-            .start(request(command), [stdout_of_child, stderr_of_child])
+            .start(request, [stdout_of_child, stderr_of_child])
             .await?;
         let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
             // Should it start after all, nobody waits for it any more.
