@@ -20,7 +20,10 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Option<History>
     }
     let names = settings.processors.iter().map(|spec| spec.name.clone());
     let configured: Vec<_> = names.collect();
-    let retention = Retention::new(settings.history.age, settings.history.runs);
+    let retention = Retention {
+        age: settings.history.age,
+        runs: settings.history.runs,
+    };
     let history = History::open(
         &settings.instance_dir(),
         &configured,

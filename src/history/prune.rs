@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::HistoryError;
 use super::rows::nanos;
@@ -12,48 +12,44 @@ use super::rows::nanos;
 const STEP: u64 = 1000;
 
 /// What is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Retention {
     /// Runs that are older are deleted.
     pub age: Duration,
     /// Runs beyond this number are deleted, oldest first.
     pub runs: u64,
-    /// How many there are; unknown before the first look.
-    count: Option<u64>,
 }
 
-impl Retention {
-    /// Keeps at most `runs` runs, none older than `age`.
-    #[must_use]
-    pub fn new(age: Duration, runs: u64) -> Self {
-        Self {
-            age,
-            runs,
-            count: None,
-        }
-    }
-}
-
-/// Deletes at most [`STEP`] runs; `added` were written since the last call. True when something was deleted.
+/// Deletes at most [`STEP`] runs. True when something was deleted.
+///
+/// Looks at the oldest and the newest run only, so that the end of a short process costs the same however much is kept.
 pub(super) fn prune(
     connection: &mut Connection,
-    retention: &mut Retention,
-    added: u64,
+    retention: Retention,
     now: Timestamp,
 ) -> Result<bool, HistoryError> {
-    let count = if let Some(count) = retention.count {
-        count + added
-    } else {
-        let count: i64 = connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
-        u64::try_from(count).unwrap_or_default()
+    // A run that is open for long may be older than all that is kept.
+    let oldest = end_of(connection, "WHERE outcome IS NOT NULL ORDER BY id")?;
+    let Some((began, first)) = oldest else {
+        return Ok(false);
     };
-    retention.count = Some(count);
-    let age = SignedDuration::try_from(retention.age).unwrap_or(SignedDuration::MAX);
-    let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    let newest = end_of(connection, "ORDER BY id DESC")?;
+    let last = newest.map_or(first, |(_, sequence)| sequence);
+    let count = u64::try_from(last - first + 1).unwrap_or_default();
     let excess = count.saturating_sub(retention.runs).min(STEP);
-    let deleted = delete(connection, nanos(oldest), excess)?;
-    retention.count = Some(count.saturating_sub(deleted));
-    Ok(deleted > 0)
+    let age = SignedDuration::try_from(retention.age).unwrap_or(SignedDuration::MAX);
+    let limit = nanos(now.checked_sub(age).unwrap_or(Timestamp::MIN));
+    if excess == 0 && began >= limit {
+        return Ok(false);
+    }
+    Ok(delete(connection, limit, excess)? > 0)
+}
+
+/// The beginning and the sequence number of the first run of an order.
+fn end_of(connection: &Connection, order: &str) -> Result<Option<(i64, i64)>, HistoryError> {
+    let sql = format!("SELECT started_at, sequence FROM runs {order} LIMIT 1");
+    let found = connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
 }
 
 /// Deletes, of the [`STEP`] oldest runs, those that began before `oldest`, and the `excess` oldest ones.

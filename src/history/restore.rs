@@ -82,10 +82,12 @@ fn close_open(connection: &Connection, now: Timestamp) -> Result<Vec<LostRun>, H
         }
         lost
     };
-    connection.execute(
-        "UPDATE runs SET outcome = ?1, reason = ?2, finished_at = ?3 WHERE outcome IS NULL",
-        params![outcome, reason, nanos(now)],
-    )?;
+    if !lost.is_empty() {
+        connection.execute(
+            "UPDATE runs SET outcome = ?1, reason = ?2, finished_at = ?3 WHERE outcome IS NULL",
+            params![outcome, reason, nanos(now)],
+        )?;
+    }
     connection.execute(
         "UPDATE cycles SET outcome = ?1, finished_at = ?2 WHERE outcome IS NULL",
         params![outcome, nanos(now)],

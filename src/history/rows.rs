@@ -75,8 +75,9 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO runs
-                 (id, cycle, cycle_number, processor, started_at, queue_wait, trace_id, span_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                 (id, cycle, cycle_number, processor, started_at, queue_wait, trace_id, span_id, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                 coalesce((SELECT sequence FROM runs ORDER BY id DESC LIMIT 1), 0) + 1)",
         )?
         .execute(params![
             start.id.as_str(),
@@ -93,8 +94,26 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
 
 /// Closes a run; one whose beginning was not written down is written whole.
 pub(super) fn close_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
-    open_run(connection, &run.start)?;
+    if update_run(connection, run)? == 0 {
+        open_run(connection, &run.start)?;
+        update_run(connection, run)?;
+    }
     let (id, result) = (run.start.id.as_str(), &run.result);
+    // One attempt says nothing that the run does not say.
+    if result.attempts.len() > 1 {
+        write_attempts(connection, run)?;
+    }
+    if !result.output.is_empty() {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO outputs (run, lines) VALUES (?1, ?2)")?
+            .execute(params![id, output_text(&result.output)])?;
+    }
+    Ok(())
+}
+
+/// How many rows it changed: none when the beginning is not there.
+fn update_run(connection: &Connection, run: &Run) -> rusqlite::Result<usize> {
+    let result = &run.result;
     let usage = result.usage;
     connection
         .prepare_cached(
@@ -104,7 +123,7 @@ pub(super) fn close_run(connection: &Connection, run: &Run) -> rusqlite::Result<
              WHERE id = ?1",
         )?
         .execute(params![
-            id,
+            run.start.id.as_str(),
             nanos(run.finished_at),
             length(result.duration),
             result.outcome.label(),
@@ -119,17 +138,7 @@ pub(super) fn close_run(connection: &Connection, run: &Run) -> rusqlite::Result<
             result.escaped.count,
             result.kill_escalated,
             run.summary(),
-        ])?;
-    // One attempt says nothing that the run does not say.
-    if result.attempts.len() > 1 {
-        write_attempts(connection, run)?;
-    }
-    if !result.output.is_empty() {
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO outputs (run, lines) VALUES (?1, ?2)")?
-            .execute(params![id, output_text(&result.output)])?;
-    }
-    Ok(())
+        ])
 }
 
 fn write_attempts(connection: &Connection, run: &Run) -> rusqlite::Result<()> {

@@ -19,7 +19,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
 /// that of time. A run or cycle without an outcome is open. There is no index by processor: each run would write a
 /// page more, and without it asking 100,000 runs for one processor took 16 ms.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE cycles (
     id TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
@@ -99,18 +100,27 @@ CREATE TABLE main_cycle_state (
     last_success INTEGER,
     last_duration INTEGER
 );
-"];
+",
+    // The place of a run in the order of writing: the first and the last one tell how many there are.
+    "
+ALTER TABLE runs ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET sequence = numbered.place
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM runs) AS numbered WHERE numbered.id = runs.id;
+CREATE INDEX cycles_open ON cycles(id) WHERE outcome IS NULL;
+",
+];
 
 /// Opens or creates the database for its one writer, and brings it to this program's version.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    refuse_newer(&connection, path, STEPS.len())?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    let found = refuse_newer(&connection, path, STEPS.len())?;
+    connection.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = normal")?;
     // A short log is left to later: writing it back at each end would make every single run wait for the disk.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    migrate(&mut connection, &STEPS)?;
+    if found < STEPS.len() {
+        migrate(&mut connection, &STEPS)?;
+    }
     Ok(connection)
 }
 
@@ -133,7 +143,8 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(version as usize)
 }
 
-fn refuse_newer(connection: &Connection, path: &Path, known: usize) -> Result<(), HistoryError> {
+/// The version of a database that is not newer than `known`.
+fn refuse_newer(connection: &Connection, path: &Path, known: usize) -> Result<usize, HistoryError> {
     let found = version(connection)?;
     if found > known {
         return Err(HistoryError::Newer {
@@ -142,14 +153,11 @@ fn refuse_newer(connection: &Connection, path: &Path, known: usize) -> Result<()
             known,
         });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Applies the steps that the database lacks: all of them or none.
 fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), HistoryError> {
-    if version(connection)? == steps.len() {
-        return Ok(());
-    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     for step in steps.iter().skip(found) {

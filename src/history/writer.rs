@@ -319,12 +319,7 @@ impl Writer {
             return;
         };
         let began = Instant::now();
-        match prune::prune(
-            connection,
-            &mut self.retention,
-            self.work.runs_since_prune,
-            self.clock.now(),
-        ) {
+        match prune::prune(connection, self.retention, self.clock.now()) {
             Ok(false) => {}
             pruned => self.observers.state(&Event::HistoryOperated {
                 operation: HistoryOperation::Prune,

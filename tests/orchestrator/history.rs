@@ -316,8 +316,11 @@ fn a_killed_orchestrator_loses_no_finished_run_repeats_none_and_closes_what_was_
             &ended.stdout,
             &format!("round {round}, dice {seed}\n{ended}"),
         );
-        let check = rows(&place, "PRAGMA integrity_check");
-        assert_eq!(check, [["ok"]], "round {round}, dice {seed}");
+        // The first may be killed before it made anything.
+        if place.join("dados/historico.db").exists() {
+            let check = rows(&place, "PRAGMA integrity_check");
+            assert_eq!(check, [["ok"]], "round {round}, dice {seed}");
+        }
     }
     let end = place.run(&["--single-run", "--log-format", "json"]);
     told.add(&end.stdout, "the end");
