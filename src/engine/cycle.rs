@@ -139,10 +139,13 @@ impl<R: Runner> Cycles<R> {
             delay: due.delay,
             trace: (self.trace_of)(&span),
         });
-        self.state(&[Event::CycleStarted(Arc::clone(&start))]).await;
+        let mut untold = vec![Event::CycleStarted(Arc::clone(&start))];
+        if due.plan.mode == Mode::Parallel && due.processors.len() > 1 {
+            self.state(&std::mem::take(&mut untold)).await;
+        }
         let began = Instant::now();
-        let (runs, outcome, untold) = Arc::clone(&self)
-            .run_all(&start, due)
+        let (runs, outcome, mut untold) = Arc::clone(&self)
+            .run_all(&start, due, untold)
             .instrument(span.clone())
             .await;
         let cycle = Arc::new(Cycle {
@@ -154,26 +157,23 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
-        let finished = Event::CycleFinished(Arc::clone(&cycle));
-        let last = untold.map(Event::RunFinished);
-        let end: Vec<_> = last.into_iter().chain([finished]).collect();
-        self.state(&end).await;
+        untold.push(Event::CycleFinished(Arc::clone(&cycle)));
+        self.state(&untold).await;
         cycle
     }
 
-    /// The runs, the worst of their outcomes, and the one whose end nobody was told of yet.
+    /// The runs, the worst of their outcomes, and what is still to be told. `untold` is told with the first beginning.
     async fn run_all(
         self: Arc<Self>,
         start: &Arc<CycleStart>,
         due: Due,
-    ) -> (Vec<Arc<Run>>, Outcome, Option<Arc<Run>>) {
+        mut untold: Vec<Event>,
+    ) -> (Vec<Arc<Run>>, Outcome, Vec<Event>) {
         let mut ends = HashMap::new();
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
         let is_one_by_one = due.plan.mode == Mode::Sequential;
-        // One by one, the end of a run is written down together with the beginning of the next.
-        let mut untold: Option<Arc<Run>> = None;
         // The processor whose failure stops the rest, if failures do that here.
         let mut halted_by: Option<ProcessorName> = None;
         for spec in in_order(&due.processors) {
@@ -190,13 +190,14 @@ impl<R: Runner> Cycles<R> {
                 halted_by: halted_by.clone(),
                 gate: due.gate.clone(),
                 is_one_by_one,
-                untold: untold.take(),
+                untold: std::mem::take(&mut untold),
                 ended: sender,
             };
             waiting.push(Arc::clone(&self).run_one(planned));
             if is_one_by_one {
                 let ended = waiting.next().await;
-                untold.clone_from(&ended);
+                // The end of a run is written down together with the beginning of the next.
+                untold.extend(ended.clone().map(Event::RunFinished));
                 let stops =
                     |run: &&Arc<Run>| due.plan.stop_at_failure && run.result.outcome.is_bad();
                 halted_by = halted_by

@@ -32,8 +32,8 @@ pub(super) struct Planned {
     pub(super) gate: Gate,
     /// Whether somebody else tells its end.
     pub(super) is_one_by_one: bool,
-    /// The run before it, whose end is to be told before its own beginning.
-    pub(super) untold: Option<Arc<Run>>,
+    /// What is to be told before its own beginning.
+    pub(super) untold: Vec<Event>,
     /// Told of the outcome.
     pub(super) ended: watch::Sender<Option<Outcome>>,
 }
@@ -53,13 +53,6 @@ pub(super) struct Gate {
 type Refusal = (Outcome, Option<String>);
 
 impl<R: Runner> Cycles<R> {
-    /// Tells the end of a run that nobody was told of yet.
-    pub(super) async fn tell_end(&self, untold: Option<Arc<Run>>) {
-        if let Some(run) = untold {
-            self.state(&[Event::RunFinished(run)]).await;
-        }
-    }
-
     /// Runs `planned` to its end: exactly one `RunFinished` is stated, whatever happens, here or by who asked for it.
     pub(super) async fn run_one(self: Arc<Self>, mut planned: Planned) -> Arc<Run> {
         let id = RunId::new(self.clock.now());
@@ -80,11 +73,11 @@ impl<R: Runner> Cycles<R> {
         let was_started = admitted.is_ok();
         let result = match admitted {
             Ok(_slot) => {
-                let untold = planned.untold.take();
+                let untold = std::mem::take(&mut planned.untold);
                 self.execute(&start, untold, &planned.gate, &span).await
             }
             Err((outcome, message)) => {
-                self.tell_end(planned.untold.take()).await;
+                self.state(&planned.untold).await;
                 RunResult::without_process(outcome, message)
             }
         };
@@ -97,7 +90,7 @@ impl<R: Runner> Cycles<R> {
         record_end(&span, &run);
         drop(span);
         if !planned.is_one_by_one {
-            self.tell_end(Some(Arc::clone(&run))).await;
+            self.state(&[Event::RunFinished(Arc::clone(&run))]).await;
         }
         planned.ended.send_replace(Some(run.result.outcome));
         run
@@ -106,15 +99,13 @@ impl<R: Runner> Cycles<R> {
     async fn execute(
         &self,
         start: &Arc<RunStart>,
-        untold: Option<Arc<Run>>,
+        mut beginning: Vec<Event>,
         gate: &Gate,
         span: &Span,
     ) -> RunResult {
         use tracing::Instrument as _;
         // One commit for the end of the run before and the beginning of this one.
-        let ended = untold.map(Event::RunFinished);
-        let started = Event::RunStarted(Arc::clone(start));
-        let beginning: Vec<_> = ended.into_iter().chain([started]).collect();
+        beginning.push(Event::RunStarted(Arc::clone(start)));
         let stop = RunStop {
             requested: self.shutdown.requested.child_token(),
             forced: self.shutdown.forced.clone(),
@@ -153,12 +144,12 @@ impl<R: Runner> Cycles<R> {
             ));
         }
         let mut early = None;
-        if planned.untold.is_some() {
+        if !planned.untold.is_empty() {
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             early = slot.filter(|_| planned.gate.after.is_empty());
-            // Whoever must wait keeps nobody waiting for the end of the run before.
+            // Whoever must wait keeps nobody waiting for what happened before.
             if early.is_none() {
-                self.tell_end(planned.untold.take()).await;
+                self.state(&std::mem::take(&mut planned.untold)).await;
             }
         }
         let cancelled = (Outcome::Cancellation(CancelReason::Shutdown), None);
