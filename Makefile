@@ -64,8 +64,9 @@ check: ## Formato, lints, documentação, licenças
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 	.ci/deny
 
-bench: build ## Mede um ciclo único, a memória do serviço parado o custo de iniciar processos e o das métricas
+bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
 	benches/processo.py $(BINARIO)
+	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition
 

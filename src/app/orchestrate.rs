@@ -183,10 +183,12 @@ struct Open {
 impl Open {
     /// Closes it in order: HTTP last, so that a scrape during the end sees it.
     async fn close(self) {
-        self.spawner.close().await;
-        if let Some(recorder) = self.recorder {
-            recording::finish(recorder).await;
-        }
+        let recorded = async {
+            if let Some(recorder) = self.recorder {
+                recording::finish(recorder).await;
+            }
+        };
+        tokio::join!(self.spawner.close(), recorded);
         if let Some(traces) = self.traces {
             traces.shutdown().await;
         }
