@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::documents::{DocumentSettings, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
@@ -78,6 +79,10 @@ pub struct Settings {
     pub history: HistorySettings,
     /// The documents' store.
     pub store: StoreChoice,
+    /// How that store spells states and categories.
+    pub store_words: StoreWords,
+    /// How documents are worked on.
+    pub documents: DocumentSettings,
 }
 
 /// What of the past is kept.
@@ -227,6 +232,8 @@ fn combine(
             runs: file.history_runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
         },
         store,
+        store_words: file.store_words,
+        documents: file.documents,
     }
 }
 
