@@ -36,7 +36,7 @@ print(re.search(r"(?:found: |complete: )(\\d+)", out[1])[1])
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
-def measure(arguments, limit=150):
+def measure(arguments, limit=60):
     """Wall seconds, MiB at most, exit status, standard output."""
     with tempfile.TemporaryFile() as out:
         silent = os.open(os.devnull, os.O_WRONLY)

@@ -25,6 +25,13 @@ struct Marks<'a> {
     rows: Vec<usize>,
 }
 
+/// A table row that goes on: its first paragraph, its table and number.
+#[derive(Clone, Copy)]
+struct Row {
+    start: usize,
+    place: (usize, usize),
+}
+
 impl<'a> Places<'a> {
     pub(super) fn new(
         comparison: &'a Comparison,
@@ -82,14 +89,18 @@ impl<'a> Places<'a> {
 impl<'a> Marks<'a> {
     fn new(story: &'a Story) -> Self {
         let (mut headings, mut rows) = (Vec::new(), Vec::new());
-        let (mut heading, mut row): (Option<usize>, Option<(usize, (usize, usize))>) = (None, None);
+        let mut heading = None;
+        let mut row: Option<Row> = None;
         for (index, paragraph) in story.paragraphs.iter().enumerate() {
             let place = paragraph.cells.first().map(|cell| (cell.table, cell.row));
             row = place.map(|place| match row {
-                Some((start, last)) if last == place => (start, last),
-                _ => (index, place),
+                Some(row) if row.place == place => row,
+                _ => Row {
+                    start: index,
+                    place,
+                },
             });
-            rows.push(row.map_or(index, |(start, _)| start));
+            rows.push(row.map_or(index, |row| row.start));
             headings.push(heading);
             if is_heading(paragraph) {
                 heading = Some(index);
@@ -106,8 +117,14 @@ impl<'a> Marks<'a> {
         let text = |index: usize| self.story.paragraphs.get(index).map(quoted);
         let mut words = Vec::new();
         let heading = self.headings.get(index).copied().flatten().and_then(text);
-        words.extend(heading.map(|heading| format!("em “{heading}”")));
         let paragraph = self.story.paragraphs.get(index);
+        // A heading is not part of what stands under the one before it.
+        let where_to = if paragraph.is_some_and(is_heading) {
+            "depois de"
+        } else {
+            "em"
+        };
+        words.extend(heading.map(|heading| format!("{where_to} “{heading}”")));
         if let Some(cell) = paragraph.and_then(|paragraph| paragraph.cells.first()) {
             let (table, row) = (cell.table + 1, cell.row + 1);
             words.push(format!("tabela {table}, linha {row}"));
