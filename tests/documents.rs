@@ -775,12 +775,10 @@ fn hyphenated_accented_dotted_and_prefixed_names_are_all_stored_and_none_is_lost
         "valor.total",
         "CLAUSE-Foro",
     ];
-    let text: String = names
-        .iter()
-        .map(|name| {
-            format!("<w:p><w:r><w:t>{{{{TAG-{name}}}}}x{{{{/TAG-{name}}}}}</w:t></w:r></w:p>")
-        })
-        .collect();
+    let paragraphs = names.map(|name| {
+        format!("<w:p><w:r><w:t>{{{{TAG-{name}}}}}x{{{{/TAG-{name}}}}}</w:t></w:r></w:p>")
+    });
+    let text = paragraphs.concat();
     let place = Place::new();
     let file = |name: &str| NewFile {
         name: name.to_owned(),

@@ -103,7 +103,7 @@ pub(crate) fn pair(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (package(&old), package(&new))
 }
 
-/// Bytes from a seed (SplitMix64, of Steele, Lea and Flood, 2014), `count` of them.
+/// Bytes from a seed (`SplitMix64`, of Steele, Lea and Flood, 2014), `count` of them.
 #[must_use]
 pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed;
@@ -178,8 +178,8 @@ fn edit(draft: &mut Draft, source: &mut Source<'_>) {
             let target = source.below(draft.blocks.len() + 1);
             draft.blocks.insert(target, moved);
         }
-        3 => draft.header = (source.next() % 3 != 0).then(|| words(source)),
-        4 => cut_or_join(&mut draft.blocks, place, source.next() % 2 == 0),
+        3 => draft.header = (!source.next().is_multiple_of(3)).then(|| words(source)),
+        4 => cut_or_join(&mut draft.blocks, place, source.next().is_multiple_of(2)),
         _ => match draft.blocks.get_mut(place) {
             Some(Block::Paragraph(text)) => edit_text(text, source),
             Some(Block::Table(rows)) => edit_table(rows, source),
@@ -195,12 +195,12 @@ fn cut_or_join(blocks: &mut Vec<Block>, place: usize, cut: bool) {
     if cut {
         let rest = text.split_off(text.len() / 2);
         blocks.insert(place + 1, Block::Paragraph(rest));
-    } else if let Some(Block::Paragraph(next)) = blocks.get(place + 1).cloned() {
-        if let Some(Block::Paragraph(text)) = blocks.get_mut(place) {
-            text.extend(next);
-            text.truncate(MOST_PIECES);
-            blocks.remove(place + 1);
-        }
+    } else if let Some(Block::Paragraph(next)) = blocks.get(place + 1).cloned()
+        && let Some(Block::Paragraph(text)) = blocks.get_mut(place)
+    {
+        text.extend(next);
+        text.truncate(MOST_PIECES);
+        blocks.remove(place + 1);
     }
 }
 
@@ -331,10 +331,11 @@ fn picture_name(number: &str) -> &'static str {
 fn relationships(parts: &Parts, has_header: bool) -> String {
     let mut all = String::new();
     let mut add = |id: &str, kind: &str, target: &str, mode: &str| {
-        let _ = write!(
+        write!(
             all,
             "<Relationship Id=\"{id}\" Type=\"{RELATIONS}/{kind}\" Target=\"{target}\"{mode}/>"
-        );
+        )
+        .expect("a string takes it");
     };
     for kind in ["footnotes", "endnotes", "comments"] {
         add(kind, kind, &format!("{kind}.xml"), "");
@@ -385,7 +386,7 @@ fn run(text: &str, format: u8) -> String {
     let mut properties = String::new();
     for (bit, name) in [(1, "b"), (2, "i"), (4, "caps")] {
         if format & bit != 0 {
-            let _ = write!(properties, "<w:{name}/>");
+            write!(properties, "<w:{name}/>").expect("a string takes it");
         }
     }
     let text = escape(text);
