@@ -10,12 +10,14 @@ BINARIO := target/release/orquestrador
 ARGS ?=
 # Rodadas dos testes aleatórios; make test-longo usa 200.
 RODADAS ?= 20
+# O Python do bench-documents: um em que pypandoc_binary e python-redlines estejam instalados.
+PYTHON ?= python3
 TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
 
 .DEFAULT_GOAL := help
 .PHONY: help build run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
-	run-processador-modelo run-processador-automatico test test-unit test-longo check bench \
+	run-processador-modelo run-processador-automatico test test-unit test-longo check bench bench-documents \
 	up down logs docker-up docker-down docker-logs docker-single
 
 help: ## Lista os alvos
@@ -69,6 +71,9 @@ bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminh
 	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition
+
+bench-documents: build ## Mede os documentos ao lado de pandoc + difflib e python-redlines, onde existirem
+	$(PYTHON) benches/documentos.py $(BINARIO)
 
 up: ## Inicia a pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
 down: ## Para a pilha (ainda não disponível)

@@ -18,9 +18,9 @@ use jiff::Timestamp;
 pub use exit::Exit;
 
 use crate::cli::{Command, CommandLine, history, stderr_line};
-use crate::config::{self, Environment, Loaded, StoreChoice};
+use crate::config::{self, Environment, Loaded, STATES, StoreChoice, StoreWords};
 use crate::domain::Clock;
-use crate::records::{StoreKind, StoreSettings};
+use crate::records::{StoreKind, StoreSettings, Vocabulary};
 
 /// Does what the command line asks for.
 #[must_use]
@@ -73,5 +73,27 @@ fn store_settings(loaded: &Loaded) -> StoreSettings {
     StoreSettings {
         kind,
         data_dir: loaded.settings.data_dir.clone(),
+        vocabulary: vocabulary(&loaded.settings.store_words),
+    }
+}
+
+/// The words of the store; the configuration has one for each of ours.
+fn vocabulary(words: &StoreWords) -> Vocabulary {
+    let state = |ours: &str| {
+        let word = words.states.get(ours);
+        word.map_or_else(|| ours.to_owned(), Clone::clone)
+    };
+    let [trigger, running, done, failed, published, draft] = STATES.map(state);
+    let categories = words.categories.iter();
+    Vocabulary {
+        trigger,
+        running,
+        done,
+        failed,
+        published,
+        draft,
+        categories: categories
+            .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone()))
+            .collect(),
     }
 }

@@ -9,11 +9,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
 use jiff::Timestamp;
 use orquestrador::cli::documents::examples::{ExampleImport, import_examples};
-use orquestrador::cli::documents::{self, DocumentCommand};
+use orquestrador::cli::documents::{self, DocumentCommand, Surroundings};
 use orquestrador::docx::tags::{self, Severity, Tags};
 use orquestrador::docx::{self, Limits};
 use orquestrador::domain::Clock;
@@ -22,7 +23,7 @@ use orquestrador::processors::{
 };
 use orquestrador::records::{
     self, Access, BaseKind, ClaimResult, Collection, NewFile, NewModel, NewModification, NewReport,
-    RecordId, Records, RecordsError, StoreKind, StoreSettings,
+    RecordId, Records, RecordsError, StoreKind, StoreSettings, Vocabulary,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -162,6 +163,7 @@ fn templates_of_another_engine_are_read_without_a_panic() {
 struct Place {
     folder: tempfile::TempDir,
     instant: Arc<AtomicI64>,
+    vocabulary: Vocabulary,
 }
 
 impl Place {
@@ -171,6 +173,7 @@ impl Place {
         Self {
             folder: tempfile::tempdir().unwrap(),
             instant: Arc::new(AtomicI64::new(start.as_second())),
+            vocabulary: Vocabulary::default(),
         }
     }
 
@@ -192,6 +195,7 @@ impl Place {
         StoreSettings {
             kind: StoreKind::Embedded,
             data_dir: self.folder.path().join("dados"),
+            vocabulary: self.vocabulary.clone(),
         }
     }
 
@@ -242,14 +246,27 @@ impl Place {
         let cli = Cli::try_parse_from(std::iter::once("orquestrador").chain(line.iter().copied()))
             .unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = documents::run(cli.command, &self.settings(), &mut out, &mut err, &|| {
-            self.now()
-        });
+        let code = self.run_command(cli.command, &mut out, &mut err);
         (
             code,
             String::from_utf8(out).unwrap(),
             String::from_utf8(err).unwrap(),
         )
+    }
+
+    fn run_command(
+        &self,
+        command: DocumentCommand,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> u8 {
+        let around = Surroundings {
+            store: &self.settings(),
+            limits: &Limits::default(),
+            budget: Duration::from_mins(1),
+            now: &|| self.now(),
+        };
+        documents::run(command, &around, out, err)
     }
 
     fn json(&self, line: &[&str]) -> Value {
@@ -716,6 +733,91 @@ fn a_model_that_was_repaired_forgets_the_error_of_its_earlier_try() {
 }
 
 #[test]
+fn a_model_whose_file_is_gone_or_broken_at_the_next_processing_keeps_the_tags_it_had() {
+    let place = Place::with_examples();
+    let before = place.json(&["listar", "tags", "--de", "1", "--json"]);
+    assert!(!before.as_array().unwrap().is_empty());
+    for broken in [Some("x"), None] {
+        for file in place.files("arquivos") {
+            match broken {
+                Some(text) => std::fs::write(file, text).unwrap(),
+                None => std::fs::remove_file(file).unwrap(),
+            }
+        }
+        place.command(&["marcar", "modelo", "1", "processar"]);
+        let (report, _, err) = place.run_models();
+        assert!(report.failed > 0, "{err}");
+        let statuses = strings_of(&place.json(&["listar", "modelos", "--json"]), "status");
+        assert!(
+            statuses.iter().all(|status| status == "erro"),
+            "{statuses:?}"
+        );
+        assert_eq!(
+            place.json(&["listar", "tags", "--de", "1", "--json"]),
+            before
+        );
+    }
+}
+
+fn strings_of(rows: &Value, field: &str) -> Vec<String> {
+    strings(rows, field)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn hyphenated_accented_dotted_and_prefixed_names_are_all_stored_and_none_is_lost_in_silence() {
+    let names = [
+        "prazo-de-entrega",
+        "razão_social",
+        "1.2.3",
+        "valor.total",
+        "CLAUSE-Foro",
+    ];
+    let paragraphs = names.map(|name| {
+        format!("<w:p><w:r><w:t>{{{{TAG-{name}}}}}x{{{{/TAG-{name}}}}}</w:t></w:r></w:p>")
+    });
+    let text = paragraphs.concat();
+    let place = Place::new();
+    let file = |name: &str| NewFile {
+        name: name.to_owned(),
+        bytes: packed(&text),
+    };
+    let model = NewModel {
+        name: "nomes".to_owned(),
+        original: file("a.docx"),
+        tagged: file("b.docx"),
+    };
+    place.open().import_model(&model, place.now()).unwrap();
+    let (report, _, err) = place.run_models();
+    assert_eq!((report.done, report.results), (1, names.len()), "{err}");
+    let mut stored = strings_of(&place.json(&["listar", "tags", "--json"]), "tag_nome");
+    let mut wanted = names.map(str::to_lowercase).to_vec();
+    stored.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(stored, wanted);
+}
+
+/// A package of a body.
+fn packed(body: &str) -> Vec<u8> {
+    let word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer
+        .start_file(
+            "word/document.xml",
+            zip::write::SimpleFileOptions::default(),
+        )
+        .unwrap();
+    write!(
+        writer,
+        "<w:document xmlns:w=\"{word}\"><w:body>{body}</w:body></w:document>"
+    )
+    .unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
 fn an_earlier_version_without_a_file_is_an_error_and_nothing_takes_its_place() {
     let place = Place::with_examples();
     place.sql("UPDATE versao SET arquivo = NULL WHERE id = 1");
@@ -826,7 +928,7 @@ fn a_stop_gives_the_claimed_record_back_to_its_trigger_status_without_counting_a
 fn a_document_that_takes_longer_than_its_budget_fails_and_the_others_go_on() {
     let place = Place::with_examples();
     let mut context = place.context();
-    context.document_budget = std::time::Duration::from_mins(1);
+    context.document_budget = Duration::from_mins(1);
     let (clock, asked) = (place.clock(), AtomicI64::new(0));
     context.clock = Clock::new(move || {
         // From its budget's start on, the first document meets a clock that has gone on by an hour.
@@ -1194,11 +1296,7 @@ fn a_reader_that_stops_reading_is_no_failure() {
     let command = Cli::try_parse_from(["orquestrador", "listar", "tags"])
         .unwrap()
         .command;
-    assert_eq!(
-        documents::run(command, &place.settings(), &mut Closed, &mut err, &|| place
-            .now()),
-        0
-    );
+    assert_eq!(place.run_command(command, &mut Closed, &mut err), 0);
     assert!(err.is_empty());
     assert_eq!(
         modelo_contrato::run(&mut place.context(), &mut Closed, &mut Closed)

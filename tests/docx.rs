@@ -900,3 +900,106 @@ fn a_byte_changed_in_a_part_is_noticed() {
         Err("size-mismatch")
     );
 }
+
+mod generated;
+
+/// Seeds of the property test; `ORQUESTRADOR_TEST_SEMENTES=100000` for the long round.
+fn seeds() -> u64 {
+    let set = std::env::var("ORQUESTRADOR_TEST_SEMENTES").ok();
+    set.map_or(1_000, |text| text.parse().expect("a number of seeds"))
+}
+
+#[test]
+fn generated_documents_and_edits_are_applied_reverted_mirrored_and_never_invented() {
+    for seed in 0..seeds() {
+        // From a line or two to what fills some pages.
+        let length = 20 + usize::try_from(seed % 40).expect("small") * 12;
+        let (old, new) = generated::pair(&generated::noise(seed, length));
+        let [old, new] = [old, new]
+            .map(|bytes| read(&bytes, &Limits::default()).expect("a generated document is sound"));
+        let (there, back) = (compare(&old, &new), compare(&new, &old));
+        assert!(verify(&there.script, &old, &new), "seed {seed}: forwards");
+        assert!(verify(&back.script, &new, &old), "seed {seed}: backwards");
+        let is_same = lines_of(&old) == lines_of(&new);
+        assert!(
+            is_same || !there.modifications.is_empty(),
+            "seed {seed}: a change is listed"
+        );
+        for category in Category::ALL {
+            let mirrored = match category {
+                Category::Inclusao => Category::Remocao,
+                Category::Remocao => Category::Inclusao,
+                other => other,
+            };
+            assert_eq!(
+                there.summary.by_category[&category], back.summary.by_category[&mirrored],
+                "seed {seed}: {category:?} is mirrored"
+            );
+        }
+        assert_eq!(
+            there.summary.revisions, back.summary.revisions,
+            "seed {seed}"
+        );
+        let same = compare(&old, &old);
+        assert_eq!(
+            (same.modifications, same.formatting),
+            (vec![], vec![]),
+            "seed {seed}"
+        );
+        assert_eq!(same.summary.revisions, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn documents_that_differ_in_more_paragraphs_than_the_limit_allows_are_refused_by_its_name() {
+    let old: Vec<String> = (0..30)
+        .map(|number| format!("cláusula {number} antiga"))
+        .collect();
+    let new: Vec<String> = (0..30)
+        .map(|number| format!("cláusula {number} nova"))
+        .collect();
+    let of = |texts: &[String]| plain(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let (old, new) = (of(&old), of(&new));
+    let found = |changes: u64| {
+        let limits = Limits {
+            changes,
+            ..Limits::default()
+        };
+        orquestrador::docx::compare_until(&old, &new, &limits, &|| false)
+    };
+    let refused = found(29).expect_err("30 paragraphs differ");
+    assert_eq!(refused.limit(), Some(Limit::Changes));
+    assert!(refused.to_string().contains("\"alteracoes\""), "{refused}");
+    assert_eq!(found(30).expect("30 are allowed").modifications.len(), 30);
+}
+
+#[test]
+fn a_comparison_stops_when_it_is_told_to_in_the_middle_of_it() {
+    let texts: Vec<String> = (0..500)
+        .map(|number| format!("cláusula {number}"))
+        .collect();
+    let document = plain(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let asked = std::cell::Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) >= 100;
+    let found = orquestrador::docx::compare_until(&document, &document, &Limits::default(), &stop);
+    assert_eq!(found, Err(ReadError::Cancelled));
+    assert!(
+        asked.get() < 110,
+        "asked {} times after the word to stop",
+        asked.get()
+    );
+}
+
+#[test]
+fn the_likeness_of_long_texts_with_nothing_in_common_is_found_without_comparing_all_with_all() {
+    // 30,000 words a side: with rare words as guides this took minutes, and would outlast any patience.
+    let text = |step: usize| {
+        let words: Vec<String> = (0..30_000_usize)
+            .map(|index| format!("p{}", index * step % 50_021))
+            .collect();
+        words.join(" ")
+    };
+    let (old, new) = (text(7), text(31));
+    let found = orquestrador::docx::tags::likeness(&plain(&[&old]), &plain(&[&new]));
+    assert!(found.ratio < 0.5 && found.differences > 0, "{found:?}");
+}

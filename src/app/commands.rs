@@ -215,9 +215,14 @@ fn prepare(loaded: &Loaded) -> Result<Context, (String, ProcessorExit)> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| (error.to_string(), ProcessorExit::Temporary))?;
     }
+    let documents = &loaded.settings.documents;
     Ok(Context {
         dry_run,
         stop,
+        limits: documents.limits.clone(),
+        models_per_run: documents.models_per_run,
+        versions_per_run: documents.versions_per_run,
+        document_budget: documents.budget,
         ..Context::new(records, clock())
     })
 }
@@ -258,11 +263,12 @@ pub(super) fn documents(command: DocumentCommand, loaded: &Loaded) -> Exit {
     }
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let clock = clock();
-    Exit::Code(documents::run(
-        command,
-        &store_settings(loaded),
-        &mut out,
-        &mut err,
-        &|| clock.now(),
-    ))
+    let settings = &loaded.settings.documents;
+    let around = documents::Surroundings {
+        store: &store_settings(loaded),
+        limits: &settings.limits,
+        budget: settings.budget,
+        now: &|| clock.now(),
+    };
+    Exit::Code(documents::run(command, &around, &mut out, &mut err))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use toml::Table;
 
+use super::documents::{self, DocumentSettings, StoreWords};
 use super::problem::Problems;
 use super::settings::Source;
 use super::table::Section;
@@ -46,6 +47,8 @@ pub(super) struct FileSettings {
     pub(super) history_days: Option<usize>,
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
+    pub(super) store_words: StoreWords,
+    pub(super) documents: DocumentSettings,
 }
 
 /// Reads `path`, or the default file if it exists.
@@ -165,8 +168,13 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
         file.history_runs = history.count("execucoes", MOST_RUNS);
         history.finish(&[]);
     }
+    if let Some(mut section) = root.section("documentos") {
+        file.documents = documents::read(&mut section);
+        section.finish(&[]);
+    }
     if let Some(mut store) = root.section("registros") {
         file.store_kind = store.parsed("tipo", value::store_kind);
+        file.store_words = documents::read_words(&mut store);
         store.finish(&[]);
     }
     root.finish(PLANNED);

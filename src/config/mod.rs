@@ -2,6 +2,7 @@
 
 mod defaults;
 mod difference;
+mod documents;
 mod environment;
 mod file;
 mod options;
@@ -14,6 +15,7 @@ mod timing;
 mod value;
 
 pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
+pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreWords};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};

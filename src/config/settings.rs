@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::documents::{DocumentSettings, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
@@ -78,6 +79,10 @@ pub struct Settings {
     pub history: HistorySettings,
     /// The documents' store.
     pub store: StoreChoice,
+    /// How that store spells states and categories.
+    pub store_words: StoreWords,
+    /// How documents are worked on.
+    pub documents: DocumentSettings,
 }
 
 /// What of the past is kept.
@@ -220,13 +225,18 @@ fn combine(
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
-        history: HistorySettings {
-            age: Duration::from_hours(
-                24 * file.history_days.unwrap_or(defaults::HISTORY_DAYS) as u64,
-            ),
-            runs: file.history_runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
-        },
+        history: history(file.history_days, file.history_runs),
         store,
+        store_words: file.store_words,
+        documents: file.documents,
+    }
+}
+
+fn history(days: Option<usize>, runs: Option<usize>) -> HistorySettings {
+    let days = days.unwrap_or(defaults::HISTORY_DAYS) as u64;
+    HistorySettings {
+        age: Duration::from_hours(24 * days),
+        runs: runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Settings as the TOML that would give them; secrets do not appear. Refuses to know where they came from.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use toml::{Table, Value};
 
+use super::documents::DocumentSettings;
 use super::settings::{Settings, StoreChoice};
 use crate::domain::mask::{MASK, is_secret};
 use crate::domain::{ProcessorSpec, ScheduleSpec};
@@ -36,7 +38,8 @@ pub(super) fn table(settings: &Settings) -> Table {
     );
     set("telemetria", telemetry(settings).into());
     set("historico", history(settings).into());
-    set("registros", store(&settings.store).into());
+    set("documentos", documents(&settings.documents).into());
+    set("registros", store(settings).into());
     schedule(&mut root, &settings.schedule);
     root
 }
@@ -159,13 +162,55 @@ fn history(settings: &Settings) -> Table {
         .collect()
 }
 
-fn store(choice: &StoreChoice) -> Table {
+fn documents(settings: &DocumentSettings) -> Table {
+    let limits = &settings.limits;
+    let limits = [
+        ("arquivo", limits.file_bytes),
+        ("entradas", limits.entries),
+        ("parte", limits.part_bytes),
+        ("total", limits.total_bytes),
+        ("razao", limits.ratio),
+        ("razao_apos", limits.ratio_free_bytes),
+        ("profundidade", limits.depth),
+        ("atributos", limits.attributes),
+        ("valor_de_atributo", limits.attribute_bytes),
+        ("texto", limits.text_bytes),
+        ("eventos", limits.events),
+        ("paragrafos", limits.paragraphs),
+        ("alteracoes", limits.changes),
+    ];
+    let limits: Table = limits
+        .into_iter()
+        .map(|(key, limit)| (key.to_owned(), size(limit)))
+        .collect();
+    let pairs: [(&str, Value); 4] = [
+        ("modelos_por_execucao", count(settings.models_per_run)),
+        ("versoes_por_execucao", count(settings.versions_per_run)),
+        ("tempo", text(settings.budget)),
+        ("limites", limits.into()),
+    ];
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn store(settings: &Settings) -> Table {
     let mut table = Table::new();
-    let kind = match choice {
+    let kind = match settings.store {
         StoreChoice::Embedded => "embutido",
         StoreChoice::Directus { .. } => "directus",
     };
     table.insert("tipo".to_owned(), kind.into());
+    let words = |words: &BTreeMap<&'static str, String>| -> Table {
+        words
+            .iter()
+            .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone().into()))
+            .collect()
+    };
+    let spelled = &settings.store_words;
+    table.insert("estados".to_owned(), words(&spelled.states).into());
+    table.insert("categorias".to_owned(), words(&spelled.categories).into());
     table
 }
 

@@ -118,6 +118,25 @@ pub(super) fn size(text: &str) -> Parsed<usize> {
     })
 }
 
+/// Bytes of a limit: as [`size`], but not zero.
+pub(super) fn limit_size(text: &str) -> Parsed<u64> {
+    match size(text)? {
+        0 => Err(format!("{text:?} é zero; esperado mais do que zero")),
+        bytes => Ok(bytes as u64),
+    }
+}
+
+/// A word of a documents' store, in lower case.
+pub(super) fn store_word(text: &str) -> Parsed<String> {
+    let is_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
+    if (1..=64).contains(&text.chars().count()) && text.chars().all(is_word) {
+        return Ok(text.to_lowercase());
+    }
+    Err(format!(
+        "{text:?} não é uma palavra; esperadas de 1 a 64 letras, dígitos, _ ou -"
+    ))
+}
+
 /// Bytes of memory, from 1 MiB to 1 TiB.
 pub(super) fn memory(text: &str) -> Parsed<u64> {
     let bytes = bytes(text).filter(|bytes| (1 << 20..=1 << 40).contains(bytes));

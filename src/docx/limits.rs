@@ -31,6 +31,8 @@ pub struct Limits {
     pub events: u64,
     /// Paragraphs of all stories.
     pub paragraphs: u64,
+    /// Paragraphs that two compared documents do not share: new, removed, changed or moved.
+    pub changes: u64,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             text_bytes: 4 * MIB,
             events: 20_000_000,
             paragraphs: 200_000,
+            changes: 100_000,
         }
     }
 }
@@ -78,13 +81,15 @@ pub enum Limit {
     Events,
     /// [`Limits::paragraphs`]
     Paragraphs,
+    /// [`Limits::changes`]
+    Changes,
     /// The caller's time ran out, or it asked to stop.
     Time,
 }
 
 impl Limit {
     /// Every limit, in the order of [`Limits`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FileBytes,
         Self::Entries,
         Self::PartBytes,
@@ -96,6 +101,7 @@ impl Limit {
         Self::TextBytes,
         Self::Events,
         Self::Paragraphs,
+        Self::Changes,
         Self::Time,
     ];
 
@@ -114,6 +120,7 @@ impl Limit {
             Self::TextBytes => "texto",
             Self::Events => "eventos",
             Self::Paragraphs => "paragrafos",
+            Self::Changes => "alteracoes",
             Self::Time => "tempo",
         }
     }
@@ -129,11 +136,11 @@ pub enum ReadError {
         limit: Limit,
         /// The value that holds.
         allowed: u64,
-        /// The part, or `arquivo`.
+        /// The part, `arquivo` or `comparação`.
         part: String,
     },
     /// The caller asked to stop, or its time ran out.
-    #[error("limite \"tempo\" ultrapassado: a leitura foi interrompida")]
+    #[error("limite \"tempo\" ultrapassado: o trabalho foi interrompido")]
     Cancelled,
     /// A document type declaration, which no Word document has.
     #[error("{part} traz DOCTYPE, que não é aceito em documentos")]

@@ -77,7 +77,8 @@ fn process(
     let (old_file, new_file) = both_files(&base, version)?;
     let old = read(context, &budget, &old_file, "documento anterior")?;
     let new = read(context, &budget, &new_file, "documento da versão")?;
-    let comparison = docx::compare(&old, &new);
+    let comparison = docx::compare_until(&old, &new, &context.limits, &|| budget.is_over());
+    let comparison = comparison.map_err(|error| budget.told(error, "comparação"))?;
     budget.check()?;
     let clauses = context.records.clauses_of(&version.id)?;
     let matches = find_clauses(&comparison, &clauses);

@@ -62,7 +62,7 @@ impl Budget {
     }
 
     /// Whether work on the document must end.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.clock.now() > self.end
     }
 
@@ -72,6 +72,14 @@ impl Budget {
             Err(self.exceeded())
         } else {
             Ok(())
+        }
+    }
+
+    /// What a document's error means to its record; `role` names the document.
+    pub(super) fn told(&self, error: ReadError, role: &'static str) -> DocumentError {
+        match error {
+            ReadError::Cancelled => self.exceeded(),
+            source => DocumentError::Unreadable { role, source },
         }
     }
 
@@ -96,7 +104,6 @@ pub(super) fn read(
     let bytes = context.records.read_file(file, context.limits.file_bytes)?;
     match docx::read_until(&bytes, &context.limits, &|| budget.is_over()) {
         Ok(document) => budget.check().map(|()| document),
-        Err(ReadError::Cancelled) => Err(budget.exceeded()),
-        Err(source) => Err(DocumentError::Unreadable { role, source }),
+        Err(error) => Err(budget.told(error, role)),
     }
 }

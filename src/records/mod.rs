@@ -31,6 +31,8 @@ pub struct StoreSettings {
     pub kind: StoreKind,
     /// The data directory; `registros.db`, `arquivos/` and `relatorios/` live in it.
     pub data_dir: PathBuf,
+    /// How it spells states and categories.
+    pub vocabulary: Vocabulary,
 }
 
 /// The kinds of store.
@@ -63,7 +65,11 @@ pub enum Access {
 /// A store that cannot be opened, that a newer version of the program wrote, or that this version does not speak.
 pub fn open(settings: &StoreSettings, access: Access) -> Result<Box<dyn Records>, RecordsError> {
     match settings.kind {
-        StoreKind::Embedded => Ok(Box::new(EmbeddedRecords::open(&settings.data_dir, access)?)),
+        StoreKind::Embedded => Ok(Box::new(EmbeddedRecords::open(
+            &settings.data_dir,
+            settings.vocabulary.clone(),
+            access,
+        )?)),
         StoreKind::Directus { .. } => Err(RecordsError::NotInThisVersion { store: "directus" }),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Installations spell them differently. Reading accepts every known spelling; writing uses one, by default ours.
 
+use std::collections::BTreeMap;
+
 /// How long a claimed record may stay unfinished before another run takes it, in minutes.
 pub const LEASE_MINUTES: i64 = 15;
 /// How many times a record is tried before it ends as failed.
@@ -81,24 +83,41 @@ pub enum State {
 }
 
 impl State {
-    /// Reads a status in any known spelling, whatever its case.
-    #[must_use]
-    pub fn read(status: &str) -> Self {
-        let status = status.trim().to_lowercase();
-        let known = |spellings: &[&str]| spellings.contains(&status.as_str());
-        match () {
-            () if known(&TRIGGER) => Self::Waiting,
-            () if known(&RUNNING) => Self::Running,
-            () if known(&DONE) => Self::Done,
-            () if known(&FAILED) => Self::Failed,
-            () if known(&PUBLISHED) => Self::Published,
-            () if known(&DRAFT) => Self::Draft,
-            () => Self::Other,
+    /// The states that have words of their own.
+    pub const WRITTEN: [Self; 6] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Published,
+        Self::Draft,
+    ];
+
+    /// The spellings that are known without being told.
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Waiting => &TRIGGER,
+            Self::Running => &RUNNING,
+            Self::Done => &DONE,
+            Self::Failed => &FAILED,
+            Self::Published => &PUBLISHED,
+            Self::Draft => &DRAFT,
+            Self::Other => &[],
         }
     }
 }
 
-/// The spelling that is written for each state.
+/// Known spellings of the categories of modifications, ours first.
+const CATEGORIES: [&[&str]; 6] = [
+    &["inclusao", "adicao", "inclusão", "adição"],
+    &["remocao", "remoção", "exclusao"],
+    &["modificacao", "modificação", "alteracao"],
+    &["comentario", "comentário"],
+    &["formatacao", "formatação"],
+    &["movimentacao", "movimentação"],
+];
+
+/// The spelling that is written for each state and category; what is read may be in any known spelling, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     /// Asks for work.
@@ -113,6 +132,8 @@ pub struct Vocabulary {
     pub published: String,
     /// Nobody asked for anything yet.
     pub draft: String,
+    /// The word for a category, by ours; one that is absent is written as it is.
+    pub categories: BTreeMap<String, String>,
 }
 
 impl Default for Vocabulary {
@@ -124,6 +145,7 @@ impl Default for Vocabulary {
             failed: "erro".to_owned(),
             published: "publicado".to_owned(),
             draft: "rascunho".to_owned(),
+            categories: BTreeMap::new(),
         }
     }
 }
@@ -141,6 +163,50 @@ impl Vocabulary {
             State::Draft => Some(&self.draft),
             State::Other => None,
         }
+    }
+
+    /// Reads a status in the configured or any known spelling, whatever its case. A configured word wins over a
+    /// known spelling of another state.
+    #[must_use]
+    pub fn read(&self, status: &str) -> State {
+        let status = status.trim().to_lowercase();
+        let mut configured = State::WRITTEN.into_iter();
+        let configured = configured.find(|state| self.word(*state) == Some(status.as_str()));
+        let is_known = |state: &State| state.known().contains(&status.as_str());
+        configured
+            .or_else(|| State::WRITTEN.into_iter().find(is_known))
+            .unwrap_or(State::Other)
+    }
+
+    /// Every spelling that is read as a state.
+    #[must_use]
+    pub fn spellings(&self, state: State) -> Vec<&str> {
+        let known = state.known().iter().copied();
+        let mut spellings: Vec<&str> = known.chain(self.word(state)).collect();
+        spellings.retain(|spelling| self.read(spelling) == state);
+        spellings.dedup();
+        spellings
+    }
+
+    /// The word that is written for one of our categories.
+    #[must_use]
+    pub fn category<'a>(&'a self, ours: &'a str) -> &'a str {
+        self.categories.get(ours).map_or(ours, String::as_str)
+    }
+
+    /// Our category for a word of the store; a word that nobody knows stays as it is.
+    #[must_use]
+    pub fn read_category<'a>(&'a self, word: &'a str) -> &'a str {
+        let configured = self.categories.iter().find(|(_, theirs)| *theirs == word);
+        if let Some((ours, _)) = configured {
+            return ours;
+        }
+        let known = CATEGORIES
+            .iter()
+            .find(|spellings| spellings.contains(&word));
+        known
+            .and_then(|spellings| spellings.first().copied())
+            .unwrap_or(word)
     }
 }
 
@@ -190,18 +256,38 @@ mod tests {
 
     #[test]
     fn every_word_that_is_written_is_read_as_the_same_state() {
-        let vocabulary = Vocabulary::default();
-        for state in [
-            State::Waiting,
-            State::Running,
-            State::Done,
-            State::Failed,
-            State::Published,
-            State::Draft,
-        ] {
-            assert_eq!(vocabulary.word(state).map(State::read), Some(state));
+        let own = Vocabulary::default();
+        let theirs = Vocabulary {
+            trigger: "solicitado".to_owned(),
+            running: "fila-2".to_owned(),
+            draft: "processar".to_owned(),
+            ..Vocabulary::default()
+        };
+        for vocabulary in [&own, &theirs] {
+            for state in State::WRITTEN {
+                let word = vocabulary.word(state).unwrap();
+                assert_eq!(vocabulary.read(word), state);
+                assert!(vocabulary.spellings(state).contains(&word));
+            }
+            assert_eq!(vocabulary.read(" Solicitado "), State::Waiting);
+            assert_eq!(vocabulary.read("arquivado"), State::Other);
         }
-        assert_eq!(State::read(" Solicitado "), State::Waiting);
-        assert_eq!(State::read("arquivado"), State::Other);
+        assert_eq!(theirs.spellings(State::Waiting), ["solicitado"]);
+        assert_eq!(theirs.read("processar"), State::Draft);
+        assert_eq!(theirs.read("em_processamento"), State::Running);
+    }
+
+    #[test]
+    fn categories_are_written_as_configured_and_read_in_every_known_spelling() {
+        let vocabulary = Vocabulary {
+            categories: [("inclusao".to_owned(), "novo".to_owned())].into(),
+            ..Vocabulary::default()
+        };
+        assert_eq!(vocabulary.category("inclusao"), "novo");
+        assert_eq!(vocabulary.category("remocao"), "remocao");
+        for word in ["novo", "adicao", "inclusao"] {
+            assert_eq!(vocabulary.read_category(word), "inclusao");
+        }
+        assert_eq!(vocabulary.read_category("outra"), "outra");
     }
 }

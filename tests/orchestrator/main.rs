@@ -18,6 +18,7 @@ mod history;
 mod http;
 mod limits;
 mod metrics;
+mod queue;
 mod reload;
 mod reports;
 mod retries;

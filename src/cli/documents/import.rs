@@ -3,25 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::output::{file_name, read_document};
-use super::{CommandError, ImportCommand};
-use crate::records::{self, Access, NewContract, NewModel, NewVersion, StoreSettings};
+use super::{CommandError, ImportCommand, Surroundings};
+use crate::records::{self, Access, NewContract, NewModel, NewVersion};
 use crate::records::{RecordId, State};
 
 pub(super) fn run(
     command: ImportCommand,
-    store: &StoreSettings,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
-    now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
     match command {
         ImportCommand::Model {
             original,
             tagged,
             name,
-        } => model((&original, &tagged, name), store, out, now),
+        } => model((&original, &tagged, name), around, out),
         ImportCommand::Contract {
             model,
             number,
@@ -32,37 +29,35 @@ pub(super) fn run(
                 number,
                 title,
             },
-            store,
+            around,
             out,
-            now,
         ),
         ImportCommand::Version {
             contract,
             name,
             file,
-        } => version((contract, name, &file), store, out, now),
+        } => version((contract, name, &file), around, out),
     }
 }
 
 fn model(
     (original, tagged, name): (&Path, &Path, Option<String>),
-    store: &StoreSettings,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
-    now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
     let name = name.unwrap_or_else(|| {
         original
             .file_stem()
             .map_or_else(|| file_name(original), lossy)
     });
-    let (original, _) = read_document(original)?;
-    let (tagged, _) = read_document(tagged)?;
+    let (original, _) = read_document(original, around)?;
+    let (tagged, _) = read_document(tagged, around)?;
     let model = NewModel {
         name,
         original,
         tagged,
     };
-    let id = records::open(store, Access::Write)?.import_model(&model, now())?;
+    let id = records::open(around.store, Access::Write)?.import_model(&model, around.now())?;
     writeln!(out, "modelo {id} importado: {}", model.name)?;
     writeln!(
         out,
@@ -77,11 +72,10 @@ fn model(
 
 fn contract(
     contract: &NewContract,
-    store: &StoreSettings,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
-    now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
-    let id = records::open(store, Access::Write)?.import_contract(contract, now())?;
+    let id = records::open(around.store, Access::Write)?.import_contract(contract, around.now())?;
     writeln!(out, "contrato {id} importado: {}", contract.number)?;
     writeln!(
         out,
@@ -92,18 +86,17 @@ fn contract(
 
 fn version(
     (contract, name, file): (RecordId, Option<String>, &Path),
-    store: &StoreSettings,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
-    now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
-    let (file, _) = read_document(file)?;
+    let (file, _) = read_document(file, around)?;
     let version = NewVersion {
         contract,
         name,
         file,
     };
-    let mut records = records::open(store, Access::Write)?;
-    let id = records.import_version(&version, now())?;
+    let mut records = records::open(around.store, Access::Write)?;
+    let id = records.import_version(&version, around.now())?;
     writeln!(
         out,
         "versão {id} importada: {} do contrato {}",

@@ -7,20 +7,21 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::output::{file_name, read_document, write_file};
-use super::{CommandError, CompareArgs, TagsArgs};
+use super::output::{file_name, read_until, write_file};
+use super::{CommandError, CompareArgs, Surroundings, TagsArgs};
 use crate::docx::compare::{Comparison, Modification, verify};
 use crate::docx::model::FieldKind;
 use crate::docx::report::{self, Header};
 use crate::docx::tags::{Problem, Tags, extract, to_json};
-use crate::docx::{Document, compare as compare_documents};
+use crate::docx::{Document, compare_until};
 
 pub(super) fn tags(
     arguments: &TagsArgs,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let document = read(&arguments.file, err)?;
+    let document = read(&arguments.file, (around, &around.stopwatch()), err)?;
     let found = extract(&document);
     if arguments.json {
         writeln!(out, "{}", to_json(&found))?;
@@ -73,18 +74,25 @@ fn write_problem(problem: &Problem, out: &mut dyn Write) -> Result<(), CommandEr
 
 pub(super) fn compare(
     arguments: &CompareArgs,
+    around: &Surroundings<'_>,
     (out, err): (&mut dyn Write, &mut dyn Write),
-    now: &dyn Fn() -> Timestamp,
 ) -> Result<(), CommandError> {
-    let old = read(&arguments.old, err)?;
-    let new = read(&arguments.new, err)?;
-    let comparison = compare_documents(&old, &new);
+    let is_over = around.stopwatch();
+    let old = read(&arguments.old, (around, &is_over), err)?;
+    let new = read(&arguments.new, (around, &is_over), err)?;
+    let comparison = compare_until(&old, &new, around.limits, &is_over)
+        .map_err(|error| CommandError::File(error.to_string()))?;
     let report_to_stdout = arguments
         .output
         .as_ref()
         .is_some_and(|path| path.as_os_str() == "-");
     if let Some(path) = &arguments.output {
-        let html = report::render(&comparison, (&old, &new), &header(arguments, now()), &[]);
+        let html = report::render(
+            &comparison,
+            (&old, &new),
+            &header(arguments, around.now()),
+            &[],
+        );
         write_file(path, html.as_bytes(), out)?;
     }
     if arguments.json {
@@ -103,8 +111,12 @@ pub(super) fn compare(
 }
 
 /// Reads a document and tells what in it is not read or followed.
-fn read(path: &Path, err: &mut dyn Write) -> Result<Document, CommandError> {
-    let (_, document) = read_document(path)?;
+fn read(
+    path: &Path,
+    (around, is_over): (&Surroundings<'_>, &dyn Fn() -> bool),
+    err: &mut dyn Write,
+) -> Result<Document, CommandError> {
+    let (_, document) = read_until(path, around, is_over)?;
     for warning in &document.warnings {
         writeln!(err, "aviso: {}: {}", path.display(), warning.message())?;
     }

@@ -10,8 +10,9 @@ mod local;
 mod output;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 pub use args::{
@@ -19,6 +20,7 @@ pub use args::{
     MarkedCollection, ReportArgs, TagsArgs,
 };
 
+use crate::docx::Limits;
 use crate::records::{self, Access, Listed, Mark, Records, RecordsError, State, StoreSettings};
 
 /// The command did what it should.
@@ -48,23 +50,48 @@ pub(super) enum CommandError {
     Output(#[from] io::Error),
 }
 
-/// Runs a command: facts to `out`, warnings and errors to `err`. `now` is the wall clock.
+/// What the commands work with.
+pub struct Surroundings<'a> {
+    /// Where documents are kept.
+    pub store: &'a StoreSettings,
+    /// What one file may cost.
+    pub limits: &'a Limits,
+    /// How long reading and comparing may take, together.
+    pub budget: Duration,
+    /// The wall clock.
+    pub now: &'a dyn Fn() -> Timestamp,
+}
+
+impl Surroundings<'_> {
+    fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// Answers whether the time that begins now is over.
+    fn stopwatch(&self) -> impl Fn() -> bool {
+        let length = SignedDuration::try_from(self.budget).unwrap_or(SignedDuration::MAX);
+        let end = self.now().checked_add(length).unwrap_or(Timestamp::MAX);
+        move || self.now() > end
+    }
+}
+
+/// Runs a command: facts to `out`, warnings and errors to `err`.
 ///
 /// Returns the exit code: 0 done, 1 could not, 2 called wrongly. A reader that stops reading is no failure.
 pub fn run(
     command: DocumentCommand,
-    store: &StoreSettings,
+    around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    now: &dyn Fn() -> Timestamp,
 ) -> u8 {
+    let store = around.store;
     let result = match command {
-        DocumentCommand::Import(command) => import::run(command, store, out, now),
-        DocumentCommand::Mark(arguments) => mark(arguments, store, (out, err), now),
+        DocumentCommand::Import(command) => import::run(command, around, out),
+        DocumentCommand::Mark(arguments) => mark(arguments, around, out, err),
         DocumentCommand::List(arguments) => listing::list(&arguments, store, out, err),
         DocumentCommand::Report(arguments) => listing::report(&arguments, store, out),
-        DocumentCommand::Tags(arguments) => local::tags(&arguments, out, err),
-        DocumentCommand::Compare(arguments) => local::compare(&arguments, (out, err), now),
+        DocumentCommand::Tags(arguments) => local::tags(&arguments, around, out, err),
+        DocumentCommand::Compare(arguments) => local::compare(&arguments, around, (out, err)),
     };
     let result = result.and_then(|()| Ok(out.flush()?));
     match result {
@@ -84,9 +111,9 @@ pub fn run(
 
 fn mark(
     arguments: MarkArgs,
-    store: &StoreSettings,
-    (out, err): (&mut dyn Write, &mut dyn Write),
-    now: &dyn Fn() -> Timestamp,
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let listed = arguments.collection.listed();
     if arguments.note.is_some() && arguments.collection == MarkedCollection::Model {
@@ -99,8 +126,8 @@ fn mark(
         status: arguments.status,
         note: arguments.note,
     };
-    let mut records = records::open(store, Access::Write)?;
-    match records.mark(&mark, now()) {
+    let mut records = records::open(around.store, Access::Write)?;
+    match records.mark(&mark, around.now()) {
         Err(error @ RecordsError::UnknownStatus { .. }) => {
             return Err(CommandError::Usage(error.to_string()));
         }
@@ -113,16 +140,17 @@ fn mark(
         mark.id,
         mark.status.trim()
     )?;
-    warn_of_missing_tags(&mark, records.as_mut(), err)
+    let state = around.store.vocabulary.read(&mark.status);
+    warn_of_missing_tags((&mark, state), records.as_mut(), err)
 }
 
 /// A model that is published before its tags are extracted waits for nothing any more, so somebody must know.
 fn warn_of_missing_tags(
-    mark: &Mark,
+    (mark, state): (&Mark, State),
     records: &mut dyn Records,
     err: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    if mark.listed != Listed::Models || State::read(&mark.status) != State::Published {
+    if mark.listed != Listed::Models || state != State::Published {
         return Ok(());
     }
     let rows = records.list(mark.listed, Some(&mark.id), 1)?;

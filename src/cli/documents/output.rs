@@ -4,16 +4,27 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::CommandError;
-use crate::docx::{self, Document, Limits};
+use super::{CommandError, Surroundings};
+use crate::docx::{self, Document};
 use crate::records::NewFile;
 
 /// Reads a .docx and makes sure that it is one.
-pub(super) fn read_document(path: &Path) -> Result<(NewFile, Document), CommandError> {
-    let limits = Limits::default();
-    let bytes = read_bytes(path, limits.file_bytes)?;
-    let document =
-        docx::read(&bytes, &limits).map_err(|error| complaint(path, &error.to_string()))?;
+pub(super) fn read_document(
+    path: &Path,
+    around: &Surroundings<'_>,
+) -> Result<(NewFile, Document), CommandError> {
+    read_until(path, around, &around.stopwatch())
+}
+
+/// The same until `is_over` answers true.
+pub(super) fn read_until(
+    path: &Path,
+    around: &Surroundings<'_>,
+    is_over: &dyn Fn() -> bool,
+) -> Result<(NewFile, Document), CommandError> {
+    let bytes = read_bytes(path, around.limits.file_bytes)?;
+    let document = docx::read_until(&bytes, around.limits, is_over)
+        .map_err(|error| complaint(path, &error.to_string()))?;
     Ok((
         NewFile {
             name: file_name(path),

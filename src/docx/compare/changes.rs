@@ -78,12 +78,18 @@ fn is_near(spans: &[Span], end: usize, next: usize) -> bool {
         return false;
     }
     let equal = words(&between);
-    let around: usize = [end.wrapping_sub(1), next]
-        .iter()
-        .filter_map(|index| spans.get(*index))
-        .map(|span| words(&span.text))
-        .sum();
-    equal < NEAR || 2 * equal <= around
+    equal < NEAR
+        || 4 * equal <= twice_changed(spans, end.wrapping_sub(1)) + twice_changed(spans, next)
+}
+
+/// The words of the changed stretch that a span belongs to, both sides; of a stretch on one side only, twice.
+fn twice_changed(spans: &[Span], index: usize) -> usize {
+    let is_changed = |span: &&Span| span.op != Op::Equal;
+    let count = |span: Option<&Span>| span.filter(is_changed).map(|span| words(&span.text));
+    let beside = count(index.checked_sub(1).and_then(|before| spans.get(before)))
+        .or_else(|| count(spans.get(index + 1)));
+    let own = count(spans.get(index)).unwrap_or(0);
+    own + beside.unwrap_or(own)
 }
 
 fn words(text: &str) -> usize {

@@ -9,6 +9,7 @@ mod chain;
 mod changes;
 mod formatting;
 mod list;
+mod mirror;
 mod modification;
 mod regroup;
 mod rewrite;
@@ -28,6 +29,7 @@ use self::align::{Block, align};
 use self::regroup::Context;
 use self::story::{Level, Stories, words};
 use self::tokens::Tokens;
+use super::limits::{Limit, Limits, ReadError};
 use super::model::{Document, Story, StoryKind};
 
 /// The result of a comparison. As JSON it is `{"modificacoes": [..], "formatacao": [..], "resumo": {..}}`.
@@ -47,24 +49,41 @@ pub struct Comparison {
     pub summary: Summary,
 }
 
-/// Compares two documents.
+/// Compares two documents, however long it takes and however much it finds.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Comparison {
-    let script = script_of(old, new, &|| false).unwrap_or_default();
+    let bounds = Bounds {
+        changes: u64::MAX,
+        cancelled: &|| false,
+    };
+    let script = script_of(old, new, &bounds).unwrap_or_default();
     from_script(script, old, new)
 }
 
-/// Compares two documents until `cancelled` answers true; then there is no result.
+/// Compares two documents within [`Limits::changes`] and until `cancelled` answers true.
 ///
-/// It is asked before each pair of paragraphs, rows and cells.
-#[must_use]
+/// It is asked before each pair of paragraphs, rows and cells; what comes after them is in proportion to the changes.
+///
+/// # Errors
+/// [`ReadError::Limit`] for too many changes, [`ReadError::Cancelled`].
 pub fn compare_until(
     old: &Document,
     new: &Document,
+    limits: &Limits,
     cancelled: &dyn Fn() -> bool,
-) -> Option<Comparison> {
-    let script = script_of(old, new, cancelled)?;
-    Some(from_script(script, old, new))
+) -> Result<Comparison, ReadError> {
+    let bounds = Bounds {
+        changes: limits.changes,
+        cancelled,
+    };
+    let script = script_of(old, new, &bounds)?;
+    Ok(from_script(script, old, new))
+}
+
+/// What a comparison may cost.
+struct Bounds<'b> {
+    changes: u64,
+    cancelled: &'b dyn Fn() -> bool,
 }
 
 fn from_script(script: Script, old: &Document, new: &Document) -> Comparison {
@@ -81,7 +100,14 @@ fn from_script(script: Script, old: &Document, new: &Document) -> Comparison {
     }
 }
 
-fn script_of(old: &Document, new: &Document, cancelled: &dyn Fn() -> bool) -> Option<Script> {
+fn script_of(old: &Document, new: &Document, bounds: &Bounds<'_>) -> Result<Script, ReadError> {
+    if mirror::is_turned(old, new) {
+        return one_way(new, old, bounds).map(mirror::turned);
+    }
+    one_way(old, new, bounds)
+}
+
+fn one_way(old: &Document, new: &Document, bounds: &Bounds<'_>) -> Result<Script, ReadError> {
     let mut tokens = Tokens::default();
     let left = sides(&old.stories, &mut tokens);
     let right = sides(&new.stories, &mut tokens);
@@ -90,13 +116,23 @@ fn script_of(old: &Document, new: &Document, cancelled: &dyn Fn() -> bool) -> Op
         lines: Vec::new(),
     };
     let mut script = Script::default();
+    let mut changes = 0_u64;
     for (old, new) in pair_stories((old, &left), (new, &right), &tokens) {
         let one = old.and_then(|index| left.get(index)).unwrap_or(&nothing);
         let other = new.and_then(|index| right.get(index)).unwrap_or(&nothing);
-        let edits = edits(&mut tokens, (one, other), cancelled)?;
+        let edits = edits(&mut tokens, (one, other), bounds.cancelled)?;
+        let is_changed = |edit: &&Edit| !matches!(edit, Edit::Equal { .. } | Edit::Format { .. });
+        changes += edits.iter().filter(is_changed).count() as u64;
+        if changes > bounds.changes {
+            return Err(ReadError::Limit {
+                limit: Limit::Changes,
+                allowed: bounds.changes,
+                part: "comparação".to_owned(),
+            });
+        }
         script.stories.push(StoryEdit { old, new, edits });
     }
-    Some(script)
+    Ok(script)
 }
 
 fn sides<'a>(stories: &'a [Story], tokens: &mut Tokens<'a>) -> Vec<story::Side<'a>> {
@@ -106,12 +142,12 @@ fn sides<'a>(stories: &'a [Story], tokens: &mut Tokens<'a>) -> Vec<story::Side<'
         .collect()
 }
 
-/// The edits between two stories, or `None` if the comparison was stopped.
+/// The edits between two stories, or an error if the comparison was stopped.
 fn edits<'a>(
     tokens: &mut Tokens<'a>,
     (old, new): (&story::Side<'a>, &story::Side<'a>),
     cancelled: &dyn Fn() -> bool,
-) -> Option<Vec<Edit>> {
+) -> Result<Vec<Edit>, ReadError> {
     let mut stories = Stories {
         tokens,
         old,
@@ -120,6 +156,9 @@ fn edits<'a>(
         cancelled,
     };
     stories.compare(Level::Top, old.all(), new.all());
+    if cancelled() {
+        return Err(ReadError::Cancelled);
+    }
     let mut context = Context {
         tokens: stories.tokens,
         old,
@@ -127,7 +166,10 @@ fn edits<'a>(
     };
     let mut edits = regroup::splits_and_merges(stories.edits, &mut context);
     regroup::moves(&mut edits, &mut context);
-    (!cancelled()).then_some(edits)
+    if cancelled() {
+        return Err(ReadError::Cancelled);
+    }
+    Ok(edits)
 }
 
 type StoryPair = (Option<usize>, Option<usize>);

@@ -344,30 +344,45 @@ impl Script {
 }
 
 fn story_revisions(edits: &[Edit]) -> usize {
-    let mut count = 0;
-    let mut last = Op::Equal;
-    let mut step = |op: Op| {
-        if op != Op::Equal && op != last {
-            count += 1;
-        }
-        last = op;
+    let mut count = Count {
+        revisions: 0,
+        last: Op::Equal,
     };
     for edit in edits {
         match edit {
-            Edit::Equal { .. } | Edit::Format { .. } => step(Op::Equal),
-            Edit::Insert { .. } => step(Op::Insert),
-            Edit::Delete { .. } => step(Op::Delete),
-            Edit::Move { side, .. } | Edit::MoveModify { side, .. } => step(match side {
+            Edit::Equal { .. } | Edit::Format { .. } => count.step(Op::Equal),
+            Edit::Insert { .. } => count.step(Op::Insert),
+            Edit::Delete { .. } => count.step(Op::Delete),
+            Edit::Move { side, .. } | Edit::MoveModify { side, .. } => count.step(match side {
                 Side::Departure => Op::Delete,
                 Side::Arrival => Op::Insert,
             }),
             Edit::Modify { spans, .. } | Edit::Split { spans, .. } | Edit::Merge { spans, .. } => {
-                for span in spans {
-                    step(span.op);
-                }
-                step(Op::Equal);
+                count.spans(spans);
             }
         }
     }
-    count
+    count.revisions
+}
+
+/// Stretches counted so far, and what the last one is.
+struct Count {
+    revisions: usize,
+    last: Op,
+}
+
+impl Count {
+    fn step(&mut self, op: Op) {
+        self.revisions += usize::from(op != Op::Equal && op != self.last);
+        self.last = op;
+    }
+
+    fn spans(&mut self, spans: &[Span]) {
+        // What changes within a paragraph does not touch the paragraphs before it.
+        self.last = Op::Equal;
+        for span in spans {
+            self.step(span.op);
+        }
+        self.step(Op::Equal);
+    }
 }

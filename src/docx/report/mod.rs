@@ -4,12 +4,14 @@
 //! it asks no clock and no store. Every text from a document is escaped.
 
 mod document;
+mod place;
 mod policy;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::compare::{Category, Comparison, Modification};
 use super::model::{Document, Warning};
+use place::Places;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -71,7 +73,7 @@ pub fn render(
                 main {
                     (warnings("antes", &old.warnings))
                     (warnings("depois", &new.warnings))
-                    (modifications(&comparison.modifications, clauses))
+                    (modifications(&comparison.modifications, clauses, &Places::new(comparison, (old, new))))
                     (formatting(&comparison.formatting))
                     (document::document(&comparison.script, old, new))
                 }
@@ -125,7 +127,11 @@ fn warnings(side: &str, warnings: &[Warning]) -> Markup {
     }
 }
 
-fn modifications(entries: &[Modification], clauses: &[Option<ClauseNote>]) -> Markup {
+fn modifications(
+    entries: &[Modification],
+    clauses: &[Option<ClauseNote>],
+    places: &Places<'_>,
+) -> Markup {
     html! {
         section {
             h2 #modificacoes { "Modificações (" (entries.len()) ")" }
@@ -143,7 +149,7 @@ fn modifications(entries: &[Modification], clauses: &[Option<ClauseNote>]) -> Ma
                     } }
                     tbody {
                         @for (index, entry) in entries.iter().enumerate() {
-                            (row(index, entry, clauses.get(index).and_then(Option::as_ref)))
+                            (row(index, (entry, &places.of(entry)), clauses.get(index).and_then(Option::as_ref)))
                         }
                     }
                 }
@@ -152,7 +158,7 @@ fn modifications(entries: &[Modification], clauses: &[Option<ClauseNote>]) -> Ma
     }
 }
 
-fn row(index: usize, entry: &Modification, clause: Option<&ClauseNote>) -> Markup {
+fn row(index: usize, (entry, place): (&Modification, &str), clause: Option<&ClauseNote>) -> Markup {
     html! {
         tr #{ "m" (index + 1) } {
             th scope="row" { (index + 1) }
@@ -172,7 +178,10 @@ fn row(index: usize, entry: &Modification, clause: Option<&ClauseNote>) -> Marku
                     @if clause.needs_review { p.revisar { "conferir a ligação" } }
                 } @else { span.vazio { "sem cláusula" } }
             }
-            td { a href={ "#" (anchor(entry.story, entry.edit)) } { "ver " (entry.location) } }
+            td {
+                a href={ "#" (anchor(entry.story, entry.edit)) } { "ver " (entry.location) }
+                @if !place.is_empty() { p.contexto { (visible(place)) } }
+            }
         }
     }
 }

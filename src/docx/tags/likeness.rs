@@ -5,6 +5,9 @@ use imara_diff::{Algorithm, Diff, InternedInput};
 use super::super::model::{Document, is_hidden};
 use super::story::{MOST_MARKS, StoryMarks, readable};
 
+/// Pairs of words up to which rare words guide the search.
+const HISTOGRAM_PAIRS: usize = 100_000_000;
+
 /// How many words of a difference are quoted.
 const QUOTED_WORDS: usize = 12;
 
@@ -37,7 +40,7 @@ pub fn likeness(original: &Document, tagged: &Document) -> Likeness {
     let mut input = InternedInput::default();
     input.update_before(before.iter().map(|word| word.text.as_str()));
     input.update_after(after.iter().map(|word| word.text.as_str()));
-    let diff = Diff::compute(Algorithm::Histogram, &input);
+    let diff = Diff::compute(algorithm(before.len(), after.len()), &input);
     let (mut differences, mut removed, mut first) = (0, 0, None);
     for hunk in diff.hunks() {
         differences += 1;
@@ -58,6 +61,15 @@ pub fn likeness(original: &Document, tagged: &Document) -> Likeness {
         ratio: ratio(2 * same, all),
         differences,
         first,
+    }
+}
+
+/// Rare words guide the search as far as that is quick; longer texts that differ throughout would take it minutes.
+fn algorithm(before: usize, after: usize) -> Algorithm {
+    if before.saturating_mul(after) <= HISTOGRAM_PAIRS {
+        Algorithm::Histogram
+    } else {
+        Algorithm::Myers
     }
 }
 

@@ -96,6 +96,9 @@ impl Flow {
         if self.mark_deleted {
             self.carry = Some(paragraph);
         } else {
+            // There may be very many of them, and most have one run.
+            paragraph.text.shrink_to_fit();
+            paragraph.runs.shrink_to_fit();
             self.story.paragraphs.push(paragraph);
         }
     }

@@ -8,7 +8,7 @@ use super::super::error::RecordsError;
 use super::super::values::{
     Base, BaseKind, FileId, Listed, RecordId, Row, StoredClause, StoredReport,
 };
-use super::super::vocabulary::State;
+use super::super::vocabulary::{State, Vocabulary};
 use super::files::FileStore;
 use super::{key, one};
 
@@ -154,6 +154,7 @@ pub(super) fn clauses_of(
 
 pub(super) fn model_of_contract(
     connection: &Connection,
+    vocabulary: &Vocabulary,
     contract: &RecordId,
 ) -> Result<(RecordId, State), RecordsError> {
     let sql = "SELECT m.id, m.status FROM contrato c JOIN modelo_contrato m ON m.id = c.modelo_contrato WHERE c.id = ?1";
@@ -161,7 +162,7 @@ pub(super) fn model_of_contract(
         let status: String = row.get(1)?;
         Ok((
             RecordId(row.get::<_, i64>(0)?.to_string()),
-            State::read(&status),
+            vocabulary.read(&status),
         ))
     })
 }

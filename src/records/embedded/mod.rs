@@ -46,7 +46,11 @@ impl EmbeddedRecords {
     /// # Errors
     ///
     /// A folder that cannot be made or written, a file that is no database, a database of a newer program.
-    pub fn open(data_dir: &Path, access: Access) -> Result<Self, RecordsError> {
+    pub fn open(
+        data_dir: &Path,
+        vocabulary: Vocabulary,
+        access: Access,
+    ) -> Result<Self, RecordsError> {
         let path = data_dir.join(DATABASE);
         let connection = match access {
             Access::Write => {
@@ -63,7 +67,7 @@ impl EmbeddedRecords {
         Ok(Self {
             connection,
             files,
-            vocabulary: Vocabulary::default(),
+            vocabulary,
             location,
         })
     }
@@ -86,7 +90,7 @@ impl Records for EmbeddedRecords {
         limit: usize,
         now: Timestamp,
     ) -> Result<Pending<PendingModel>, RecordsError> {
-        queue::pending_models(&self.connection, limit, now)
+        queue::pending_models(&self.connection, &self.vocabulary, limit, now)
     }
 
     fn pending_versions(
@@ -94,7 +98,7 @@ impl Records for EmbeddedRecords {
         limit: usize,
         now: Timestamp,
     ) -> Result<Pending<PendingVersion>, RecordsError> {
-        queue::pending_versions(&self.connection, limit, now)
+        queue::pending_versions(&self.connection, &self.vocabulary, limit, now)
     }
 
     fn claim(
@@ -246,7 +250,7 @@ impl Records for EmbeddedRecords {
         &mut self,
         contract: &RecordId,
     ) -> Result<(RecordId, State), RecordsError> {
-        listing::model_of_contract(&self.connection, contract)
+        listing::model_of_contract(&self.connection, &self.vocabulary, contract)
     }
 
     fn list(
@@ -303,9 +307,11 @@ fn one<T>(
     })
 }
 
-/// A list of spellings for an SQL `IN`; they are constants of ours, without quotes.
-fn spelled(spellings: &[&str]) -> String {
-    format!("('{}')", spellings.join("','"))
+/// The spellings of a state for an SQL `IN`.
+fn spelled(vocabulary: &Vocabulary, state: State) -> String {
+    let quoted = |spelling: &str| format!("'{}'", spelling.replace('\'', "''"));
+    let spellings = vocabulary.spellings(state).into_iter().map(quoted);
+    format!("({})", spellings.collect::<Vec<_>>().join(","))
 }
 
 /// What was stored is counted where it lies; a difference rolls the whole transaction back.

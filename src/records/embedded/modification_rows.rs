@@ -26,14 +26,15 @@ pub(super) fn store_comparison(
 ) -> Result<(StoredComparison, Option<String>), RecordsError> {
     let version = queue::finish(connection, vocabulary, claim, now)?;
     let replaced = link_report(connection, version, report, now)?;
-    let mut earlier = earlier_modifications(connection, version)?;
+    let mut earlier = earlier_modifications(connection, vocabulary, version)?;
     let mut stored = StoredComparison::default();
     for (sort, modification) in (1_i64..).zip(modifications) {
         let same = earlier
             .get_mut(&identity(modification))
             .and_then(VecDeque::pop_front);
         stored.kept += usize::from(same.is_some());
-        write_modification(connection, (version, same), sort, modification)?;
+        let category = vocabulary.category(&modification.category);
+        write_modification(connection, (version, same), (sort, category), modification)?;
     }
     for id in earlier.into_values().flatten() {
         stored.removed += connection.execute("DELETE FROM modificacao WHERE id = ?1", [id])?;
@@ -53,8 +54,10 @@ fn identity(modification: &NewModification) -> Identity {
     )
 }
 
+/// The rows that are there, by what they say; a category in whatever spelling counts as ours.
 fn earlier_modifications(
     connection: &Connection,
+    vocabulary: &Vocabulary,
     version: i64,
 ) -> Result<HashMap<Identity, VecDeque<i64>>, RecordsError> {
     let sql = "SELECT id, categoria, conteudo, alteracao FROM modificacao WHERE versao = ?1 ORDER BY sort, id";
@@ -67,7 +70,12 @@ fn earlier_modifications(
     })?;
     let mut earlier: HashMap<Identity, VecDeque<i64>> = HashMap::new();
     for row in rows {
-        let (id, identity) = row?;
+        let (id, (category, content, change)): (i64, Identity) = row?;
+        let identity = (
+            vocabulary.read_category(&category).to_owned(),
+            content,
+            change,
+        );
         earlier.entry(identity).or_default().push_back(id);
     }
     Ok(earlier)
@@ -76,7 +84,7 @@ fn earlier_modifications(
 fn write_modification(
     connection: &Connection,
     (version, same): (i64, Option<i64>),
-    sort: i64,
+    (sort, category): (i64, &str),
     modification: &NewModification,
 ) -> Result<(), RecordsError> {
     let clause = modification
@@ -97,7 +105,7 @@ fn write_modification(
             UNDECIDED,
             sort,
             version,
-            modification.category,
+            category,
             clause,
             modification.content,
             modification.change,

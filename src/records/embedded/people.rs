@@ -98,7 +98,7 @@ pub(super) fn mark(
         .iter()
         .filter_map(|state| vocabulary.word(*state))
         .collect();
-    let state = State::read(&mark.status);
+    let state = vocabulary.read(&mark.status);
     let word = vocabulary.word(state).filter(|_| states.contains(&state));
     let word = word.ok_or_else(|| unknown_status(mark, &words))?;
     let id = existing(connection, mark.listed, &mark.id)?;

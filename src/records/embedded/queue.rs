@@ -7,27 +7,26 @@ use super::super::error::RecordsError;
 use super::super::values::{
     Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, RecordId,
 };
-use super::super::vocabulary::{
-    Collection, MAX_TRIES, PUBLISHED, RUNNING, State, TRIGGER, Vocabulary,
-};
+use super::super::vocabulary::{Collection, MAX_TRIES, State, Vocabulary};
 use super::notes::Notes;
 use super::{key, lease_cutoff, spelled, stamp};
 
 /// A record waits if it has the trigger status, or runs and its lease (`?1`) has passed.
-fn due(alias: &str) -> String {
+fn due(vocabulary: &Vocabulary, alias: &str) -> String {
     format!(
         "(lower({alias}.status) IN {} OR (lower({alias}.status) IN {} AND coalesce({alias}.date_updated, {alias}.date_created) < ?1))",
-        spelled(&TRIGGER),
-        spelled(&RUNNING)
+        spelled(vocabulary, State::Waiting),
+        spelled(vocabulary, State::Running)
     )
 }
 
 pub(super) fn pending_models(
     connection: &Connection,
+    vocabulary: &Vocabulary,
     limit: usize,
     now: Timestamp,
 ) -> Result<Pending<PendingModel>, RecordsError> {
-    let (cutoff, due) = (lease_cutoff(now), due("m"));
+    let (cutoff, due) = (lease_cutoff(now), due(vocabulary, "m"));
     let ready = "m.arquivo_original IS NOT NULL AND m.arquivo_com_tags IS NOT NULL";
     let mut statement = connection.prepare(&format!(
         "SELECT m.id, m.nome, m.arquivo_original, m.arquivo_com_tags FROM modelo_contrato m
@@ -57,11 +56,15 @@ pub(super) fn pending_models(
 
 pub(super) fn pending_versions(
     connection: &Connection,
+    vocabulary: &Vocabulary,
     limit: usize,
     now: Timestamp,
 ) -> Result<Pending<PendingVersion>, RecordsError> {
-    let (cutoff, due) = (lease_cutoff(now), due("v"));
-    let ready = format!("lower(m.status) IN {}", spelled(&PUBLISHED));
+    let (cutoff, due) = (lease_cutoff(now), due(vocabulary, "v"));
+    let ready = format!(
+        "lower(m.status) IN {}",
+        spelled(vocabulary, State::Published)
+    );
     let tables = format!(
         "versao v JOIN contrato c ON c.id = v.contrato JOIN modelo_contrato m ON m.id = c.modelo_contrato WHERE {due}"
     );
@@ -96,12 +99,12 @@ pub(super) fn claim(
     now: Timestamp,
 ) -> Result<ClaimResult, RecordsError> {
     let number = key(collection.label(), id)?;
-    let Some(status) = due_status(connection, collection, number, now)? else {
+    let Some(status) = due_status(connection, vocabulary, (collection, number), now)? else {
         return Ok(ClaimResult::Taken);
     };
     let notes = Notes::read(connection, collection, number)?;
     // Whoever asks for work again starts the count anew.
-    let is_anew = State::read(&status) == State::Waiting && notes.tries >= MAX_TRIES;
+    let is_anew = vocabulary.read(&status) == State::Waiting && notes.tries >= MAX_TRIES;
     let tries = if is_anew { 0 } else { notes.tries };
     let stamp = stamp(now);
     if tries >= MAX_TRIES {
@@ -129,14 +132,14 @@ pub(super) fn claim(
 /// what is read here still holds when the claim is written.
 fn due_status(
     connection: &Connection,
-    collection: Collection,
-    number: i64,
+    vocabulary: &Vocabulary,
+    (collection, number): (Collection, i64),
     now: Timestamp,
 ) -> Result<Option<String>, RecordsError> {
     let sql = format!(
         "SELECT v.status FROM {} v WHERE v.id = ?2 AND {}",
         collection.as_str(),
-        due("v")
+        due(vocabulary, "v")
     );
     let found = connection.query_row(&sql, params![lease_cutoff(now), number], |row| row.get(0));
     Ok(found.optional()?)
@@ -148,7 +151,7 @@ pub(super) fn release(
     claim: &Claim,
     now: Timestamp,
 ) -> Result<(), RecordsError> {
-    let number = require(connection, claim)?;
+    let number = require(connection, vocabulary, claim)?;
     set_status(
         connection,
         claim.collection,
@@ -170,7 +173,7 @@ pub(super) fn fail(
     (claim, reason): (&Claim, &str),
     now: Timestamp,
 ) -> Result<(), RecordsError> {
-    let number = require(connection, claim)?;
+    let number = require(connection, vocabulary, claim)?;
     set_status(
         connection,
         claim.collection,
@@ -190,7 +193,7 @@ pub(super) fn finish(
     claim: &Claim,
     now: Timestamp,
 ) -> Result<i64, RecordsError> {
-    let number = require(connection, claim)?;
+    let number = require(connection, vocabulary, claim)?;
     set_status(
         connection,
         claim.collection,
@@ -217,9 +220,16 @@ pub(super) fn forget(
 }
 
 /// The key of a claimed record, if the claim still holds.
-fn require(connection: &Connection, claim: &Claim) -> Result<i64, RecordsError> {
+fn require(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    claim: &Claim,
+) -> Result<i64, RecordsError> {
     let number = key(claim.collection.label(), &claim.id)?;
-    let (table, running) = (claim.collection.as_str(), spelled(&RUNNING));
+    let (table, running) = (
+        claim.collection.as_str(),
+        spelled(vocabulary, State::Running),
+    );
     let sql = format!(
         "SELECT 1 FROM {table} WHERE id = ?1 AND date_updated = ?2 AND lower(status) IN {running}"
     );

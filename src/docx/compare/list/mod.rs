@@ -84,15 +84,21 @@ impl Lister<'_> {
     fn story(&mut self, edit: &StoryEdit) {
         let inserted = units::whole_tables(&edit.edits, self.new.1, Op::Insert);
         let deleted = units::whole_tables(&edit.edits, self.old.1, Op::Delete);
+        let moves = units::moves(&edit.edits);
         let mut index = 0;
         while let Some(found) = edit.edits.get(index) {
             let count = match found {
                 Edit::Insert { .. } => self.block(&edit.edits, index, (Op::Insert, &inserted)),
                 Edit::Delete { .. } => self.block(&edit.edits, index, (Op::Delete, &deleted)),
                 Edit::Move {
+                    old,
+                    new,
                     side: Side::Arrival,
                     ..
-                } => self.moved(&edit.edits, index),
+                } => {
+                    self.moved(index, (*old, *new), &moves);
+                    1
+                }
                 _ => {
                     self.single(index, found);
                     1

@@ -51,33 +51,23 @@ impl Lister<'_> {
         unit.count
     }
 
-    /// One entry for paragraphs that moved together.
-    pub(super) fn moved(&mut self, edits: &[Edit], index: usize) -> usize {
+    /// One entry for paragraphs that moved together, told at the first of them.
+    pub(super) fn moved(
+        &mut self,
+        index: usize,
+        first: (usize, usize),
+        moves: &HashMap<(usize, usize), &str>,
+    ) {
+        let before = first.0.checked_sub(1).zip(first.1.checked_sub(1));
+        if before.is_some_and(|place| moves.contains_key(&place)) {
+            return;
+        }
         let mut texts = Vec::new();
-        let mut places: Option<((usize, usize), (usize, usize))> = None;
-        for edit in edits.get(index..).unwrap_or_default() {
-            let Edit::Move {
-                old,
-                new,
-                side: Side::Arrival,
-                text,
-            } = edit
-            else {
-                break;
-            };
-            places = match places {
-                None => Some(((*old, *new), (*old, *new))),
-                Some((first, last)) if last.0 + 1 == *old && last.1 + 1 == *new => {
-                    Some((first, (*old, *new)))
-                }
-                Some(_) => break,
-            };
+        let mut last = first;
+        while let Some(text) = moves.get(&(first.0 + texts.len(), first.1 + texts.len())) {
+            last = (first.0 + texts.len(), first.1 + texts.len());
             texts.push(readable(text));
         }
-        let Some((first, last)) = places else {
-            return 1;
-        };
-        let count = texts.len();
         let content = texts.join(" | ");
         let end = self
             .new
@@ -93,8 +83,21 @@ impl Lister<'_> {
             paths,
             (content.clone(), content),
         );
-        count
     }
+}
+
+/// The paragraphs that moved unchanged, by their old and new numbers.
+pub(super) fn moves(edits: &[Edit]) -> HashMap<(usize, usize), &str> {
+    let place = |edit| match edit {
+        &Edit::Move {
+            old,
+            new,
+            side: Side::Arrival,
+            ref text,
+        } => Some(((old, new), text.as_str())),
+        _ => None,
+    };
+    edits.iter().filter_map(place).collect()
 }
 
 /// Edits that are listed together.
