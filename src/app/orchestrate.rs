@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::runtime::{self, Runtime};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::diagnostics::{init_tracing, local_zone};
 use super::listening::{Http, bind, is_listening};
 use super::reload::{self, Reloader};
-use super::{Exit, clock, recording, running, store_settings, telling};
+use super::{Exit, clock, recording, running, store_settings, telling, traced};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{Environment, Flags, Loaded, Settings};
@@ -26,6 +27,9 @@ use crate::telemetry::traces::{Traces, trace_of};
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
+
+/// What is left of file operations and the like may take this long at the end.
+const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the orchestrator to its end.
 pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
@@ -59,7 +63,7 @@ fn prepare_and_run(
     let said = history.iter().flat_map(|history| &history.warnings);
     loaded.warnings.extend(said.cloned());
     let runtime = runtime(&loaded.settings)?;
-    runtime.block_on(live(
+    let exit = runtime.block_on(live(
         Parts {
             reloader: Reloader {
                 settings: loaded.settings.clone(),
@@ -75,7 +79,10 @@ fn prepare_and_run(
             link,
         },
         environment,
-    ))
+    ));
+    // What hangs in the system, the resolution of a collector's name for one, holds nobody.
+    runtime.shutdown_timeout(LEFTOVERS);
+    exit
 }
 
 /// How runs are bounded, if any is.
@@ -120,26 +127,31 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         link,
     } = parts;
     let settings = &loaded.settings;
-    let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
+    let traces = traced::start(environment, &clock)?;
     let log_counts = init_tracing(traces.as_ref(), environment);
+    let parent = traces
+        .as_ref()
+        .and_then(|_| traced::parent(settings, environment));
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
     let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
+    let account = traces.as_ref().map(Traces::account).unwrap_or_default();
     let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);
     let told = telling::begin(
         &loaded,
         (notes, history),
         (&plan, &zone, &clock),
-        (log_counts, listener.as_ref()),
+        (log_counts, account, listener.as_ref()),
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    runner.environment.keeps_trace_state = parent.is_some();
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
@@ -152,7 +164,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         (clock, trace_of),
         Arc::clone(&shutdown),
     )
-    .recorded(recorder.clone().map(recording::record));
+    .recorded(recorder.clone().map(recording::record))
+    .related(traces.is_some().then(|| traced::relate(parent)));
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
     let last = scheduler.after(&told.restored).run().await;
 
@@ -165,7 +178,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         traces,
         http,
     };
-    open.close().await;
+    open.close(settings.telemetry_shutdown).await;
     if lost_spawner {
         return Ok(Exit::Failed);
     }
@@ -182,13 +195,13 @@ struct Open {
 
 impl Open {
     /// Closes it in order: HTTP last, so that a scrape during the end sees it.
-    async fn close(self) {
+    async fn close(self, telemetry: Duration) {
         self.spawner.close().await;
         if let Some(recorder) = self.recorder {
             recording::finish(recorder).await;
         }
         if let Some(traces) = self.traces {
-            traces.shutdown().await;
+            traces.shutdown(telemetry).await;
         }
         if let Some(http) = self.http {
             http.stop().await;

@@ -17,6 +17,7 @@ use crate::telemetry::console::Console;
 use crate::telemetry::log::JsonLog;
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
+use crate::telemetry::traces::SpanAccount;
 
 /// Who is told, and what they show.
 pub(super) struct Told {
@@ -33,13 +34,14 @@ pub(super) fn begin(
     loaded: &Loaded,
     (notes, history): (Vec<String>, Option<History>),
     (plan, zone, clock): (&Plan, &TimeZone, &Clock),
-    (log_counts, listener): (LogCounts, Option<&Listener>),
+    (log_counts, spans, listener): (LogCounts, SpanAccount, Option<&Listener>),
 ) -> anyhow::Result<Told> {
     let settings = &loaded.settings;
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let configured = plan.configured(clock.now());
     let known = known(plan, &configured, settings, clock);
     let metrics = metrics(settings, &known, log_counts, listener.is_some())?;
+    metrics.count_spans(spans.clone());
     let observers = observers(settings, clock, zone, [board.clone(), metrics.clone()]);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
@@ -49,6 +51,7 @@ pub(super) fn begin(
         metrics,
         clock: clock.clone(),
         zone: zone.clone(),
+        spans,
     };
     Ok(Told {
         observers,

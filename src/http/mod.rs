@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::Clock;
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::SpanAccount;
 
 /// The handler label of a request that no route matched.
 const UNMATCHED: &str = "unmatched";
@@ -41,6 +42,8 @@ pub struct Views {
     pub clock: Clock,
     /// The zone in which times are shown.
     pub zone: TimeZone,
+    /// What becomes of spans.
+    pub spans: SpanAccount,
 }
 
 impl Views {
@@ -234,6 +237,7 @@ mod tests {
             metrics,
             clock: Clock::new(samples::instant),
             zone: TimeZone::UTC,
+            spans: SpanAccount::default(),
         })
     }
 

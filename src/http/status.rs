@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Views;
 use crate::domain::{Outcome, OutputLine, Run};
 use crate::engine::status::{Phase, ProcessorStatus, Status};
+use crate::telemetry::traces::{ExportState, SpanCounts};
 
 /// The longest tail of a run's output in `/status`, bytes.
 const MAX_OUTPUT: usize = 4096;
@@ -48,7 +49,30 @@ pub(super) fn report(status: &Status, views: &Views) -> Value {
             "tempo_medio_ciclo": status.mean_duration().map(seconds),
             "tempo_ultimo_ciclo": status.last_cycle.as_ref().map(|cycle| seconds(cycle.duration)),
         },
+        "telemetria": { "tracos": spans_report(&views.spans.counts(), views) },
         "processadores": by_name(status, |processor| processor_report(processor, status, views)),
+    })
+}
+
+/// How the export of spans is doing.
+fn spans_report(counts: &SpanCounts, views: &Views) -> Value {
+    let (state, since, error) = match &counts.state {
+        ExportState::Disabled => ("disabled", None, None),
+        ExportState::Ok => ("ok", None, None),
+        ExportState::Degraded { since, error } => {
+            ("degraded", Some(views.time(*since)), Some(error.as_str()))
+        }
+    };
+    json!({
+        "estado": state,
+        "desde": since,
+        "ultimo_erro": error,
+        "exportados": counts.exported,
+        "falhados": counts.failed,
+        "descartados": counts.dropped,
+        "na_fila": counts.queued,
+        "capacidade_fila": counts.capacity,
+        "ultimo_envio": counts.last_success.map(|at| views.time(at)),
     })
 }
 

@@ -77,7 +77,7 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status,
         "status modo_execucao intervalo_verificacao ciclos_executados ultimo_ciclo proximo_ciclo \
-         processadores_ativos uptime_segundos sistema performance processadores",
+         processadores_ativos uptime_segundos sistema performance telemetria processadores",
     );
     assert_keys(
         &status["sistema"],

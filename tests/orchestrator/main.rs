@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod collector;
 mod command_line;
 mod documents;
 mod exposition;
@@ -26,3 +27,4 @@ mod single_run;
 mod soak;
 mod supervision;
 mod support;
+mod traces;

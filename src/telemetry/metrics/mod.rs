@@ -4,6 +4,7 @@
 //! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
 
 mod cycles;
+mod facts;
 mod filling;
 mod histogram;
 mod itself;
@@ -28,13 +29,14 @@ use self::itself::Itself;
 use self::processors::Processors;
 use self::schedules::Schedules;
 use super::exposition::{Exemplar, Exemplars, Format, encode};
-use super::log::{self, Level};
+use super::log::Level;
 use super::log_counts::LogCounts;
 use super::names;
 use super::reports::{self, Fault, Reports};
+use super::traces::SpanAccount;
 use crate::domain::{
-    Configured, Cycle, Event, Missed, Mode, Observer, ProcessorName, Reload, ReloadResult, Report,
-    Restored, Run, RunStart, Schedule, TraceContext, Trigger,
+    Configured, Cycle, Missed, Mode, ProcessorName, Reload, ReloadResult, Report, Restored, Run,
+    RunStart, Schedule, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -144,6 +146,11 @@ impl Metrics {
     /// Counts diagnostics with `counts`, too.
     pub fn count_log(&self, counts: LogCounts) {
         locked(&self.state).itself.log = counts;
+    }
+
+    /// Shows what becomes of spans, as `account` has it.
+    pub fn count_spans(&self, account: SpanAccount) {
+        locked(&self.state).itself.spans = account;
     }
 
     /// Makes everything known that the configuration knows, so that it is there at 0. Only a scrape has a use for it:
@@ -337,65 +344,6 @@ fn series(family: &MetricFamily) -> u64 {
     };
     let sum = family.get_metric().iter().map(of).sum::<usize>();
     u64::try_from(sum).unwrap_or(u64::MAX)
-}
-
-impl Observer for Metrics {
-    fn observe(&self, event: &Event) {
-        if let Some(level) = log::level(event) {
-            locked(&self.state).itself.log.count(level);
-        }
-        match event {
-            Event::LoopTicked { at } => locked(&self.state).tick = Some(*at),
-            Event::StartPlanned { processor, at, .. } => self.planned(processor.as_ref(), *at),
-            Event::StartMissed(missed) => self.missed(missed),
-            Event::ClockJumped { .. } => locked(&self.state).schedules.jumped(),
-            Event::Paused { .. } => locked(&self.state).schedules.paused(true),
-            Event::Resumed { .. } => locked(&self.state).schedules.paused(false),
-            Event::ConfigReloaded(reload) => self.reloaded(reload),
-            Event::CycleStarted(start) => {
-                let mut state = locked(&self.state);
-                // An interval has no next start while its cycle runs; a pattern always has one.
-                let counts_from_end = matches!(start.trigger, Trigger::Startup | Trigger::Interval);
-                let next = state.cycles.next_start.filter(|_| !counts_from_end);
-                state.cycles.started(start);
-                if start.schedule == Schedule::Main {
-                    state.cycles.next_start = next;
-                    state.processors.next_start = next;
-                }
-            }
-            Event::RunStarted(start) => {
-                let mut state = locked(&self.state);
-                state.cycles.left_queue();
-                state.processors.started(start);
-            }
-            Event::RunFinished(run) => self.run_finished(run),
-            Event::StraysEnded(escaped) => {
-                locked(&self.state).processors.strays += u64::from(escaped.count);
-            }
-            Event::CycleFinished(cycle) => self.cycle_finished(cycle),
-            Event::ShutdownStarted { .. } => {
-                let mut state = locked(&self.state);
-                state.cycles.next_start = None;
-                state.processors.nothing_planned();
-            }
-            Event::Restored(restored) => self.restored(restored),
-            Event::HistoryOperated {
-                operation,
-                duration,
-                is_ok,
-            } => {
-                let mut state = locked(&self.state);
-                state.itself.operated(*operation, *duration, *is_ok);
-            }
-            Event::MetricsReported { run, at, report } => self.reported(run, *at, report),
-            Event::Started(_)
-            | Event::AttemptFailed { .. }
-            | Event::HistoryFailed { .. }
-            | Event::HistoryRecovered { .. }
-            | Event::RunOutput { .. }
-            | Event::ShutdownForced { .. } => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    HistoryOperation, LostRun, MainCycleState, Outcome, ProcessorState, RunId, samples,
+    Event, HistoryOperation, LostRun, MainCycleState, Observer as _, Outcome, ProcessorState,
+    RunId, samples,
 };
 use prometheus::proto::LabelPair;
 
