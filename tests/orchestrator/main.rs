@@ -14,6 +14,7 @@
 mod collector;
 mod command_line;
 mod documents;
+mod end_to_end;
 mod exposition;
 mod history;
 mod http;

@@ -476,3 +476,49 @@ fn the_document_processors_continue_the_trace_with_a_span_for_each_document_and_
         }
     }
 }
+
+#[test]
+fn a_document_that_fails_is_a_span_with_status_error_and_its_kind_and_so_is_its_run() {
+    let place = Place::with_config(&processor(
+        "modelo_contrato",
+        &["@orquestrador", "processador", "modelo-contrato"],
+        "",
+    ));
+    let [original, tagged] = ["modelo-locacao.docx", "modelo-locacao-com-tags.docx"].map(example);
+    let import = [
+        "importar",
+        "modelo",
+        "--original",
+        &original,
+        "--com-tags",
+        &tagged,
+    ];
+    place.run(&import).assert_code(0);
+    for file in place.files("dados/arquivos") {
+        place.write(&file, "lixo");
+    }
+    let collector = Collector::start(Protocol::Grpc, Manner::Takes);
+    let launch = exporting(
+        place.program(&["--single-run"]),
+        collector.address,
+        Protocol::Grpc,
+    );
+    launch.run().assert_code(1);
+
+    let spans = collector.spans();
+    let document = of_name(&spans, "document")[0];
+    assert_eq!(
+        document.attribute("error.type").as_deref(),
+        Some("unreadable")
+    );
+    let error = document.error().expect("an error");
+    assert!(error.contains("arquivo original"), "{error}");
+    let run = of_name(&spans, "run modelo_contrato")[0];
+    assert_eq!(document.parent(), run.id());
+    assert_eq!(run.attribute("error.type").as_deref(), Some("exit_code"));
+    assert_eq!(run.attribute("process.exit.code").as_deref(), Some("1"));
+}
+
+fn example(name: &str) -> String {
+    format!("{}/examples/documentos/{name}", env!("CARGO_MANIFEST_DIR"))
+}
