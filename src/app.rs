@@ -6,6 +6,7 @@ mod agenda;
 mod commands;
 mod diagnostics;
 mod exit;
+mod leaving;
 mod listening;
 mod orchestrate;
 mod recording;

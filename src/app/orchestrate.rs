@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::{init_tracing, local_zone};
+use super::leaving;
 use super::listening::{Http, bind, is_listening};
 use super::reload::{self, Reloader};
 use super::{Exit, clock, recording, running, store_settings, telling, traced};
@@ -148,6 +149,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         (log_counts, account, listener.as_ref()),
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
+    let metrics = Arc::clone(&told.views.metrics);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
@@ -179,6 +181,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         http,
     };
     open.close(settings.telemetry_shutdown).await;
+    leaving::leave(settings, metrics).await;
     if lost_spawner {
         return Ok(Exit::Failed);
     }

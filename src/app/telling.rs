@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use prometheus::Registry;
 
-use super::recording;
+use super::{leaving, recording};
 use crate::config::{Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
 use crate::engine::Plan;
@@ -70,8 +70,10 @@ fn metrics(
 ) -> prometheus::Result<Arc<Metrics>> {
     let metrics = Metrics::new(&Registry::new(), &settings.buckets);
     if is_scraped {
-        metrics.count_log(log_counts);
         metrics.expose_process()?;
+    }
+    if is_scraped || leaving::is_wanted(settings) {
+        metrics.count_log(log_counts);
         metrics.expose_known(known)?;
     }
     Ok(Arc::new(metrics))

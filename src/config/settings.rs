@@ -66,6 +66,10 @@ pub struct Settings {
     pub max_processors: usize,
     /// Import the example documents into an empty store.
     pub examples: bool,
+    /// Where a single run leaves its metrics, if anywhere.
+    pub metrics_file: Option<PathBuf>,
+    /// Who is sent a single run's metrics, if anybody.
+    pub pushgateway: Option<String>,
     /// Run this processor alone.
     pub only: Option<ProcessorName>,
     /// What is run, in order.
@@ -87,6 +91,16 @@ pub struct HistorySettings {
     pub age: Duration,
     /// Runs beyond this number are deleted, oldest first.
     pub runs: u64,
+}
+
+impl HistorySettings {
+    fn of(days: Option<usize>, runs: Option<usize>) -> Self {
+        let days = days.unwrap_or(defaults::HISTORY_DAYS) as u64;
+        Self {
+            age: Duration::from_hours(24 * days),
+            runs: runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
+        }
+    }
 }
 
 impl Settings {
@@ -140,6 +154,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     }
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
+    only_for_single_runs(&options, &mut problems);
     let settings = combine(options, file, store, &mut problems);
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
@@ -150,6 +165,20 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
         source,
         warnings,
     })
+}
+
+/// A service is scraped; what it would leave behind once, at its end, nobody should wait for.
+fn only_for_single_runs(options: &Options, problems: &mut Problems) {
+    let given = [
+        ("--arquivo-metricas", options.metrics_file.is_some()),
+        ("--pushgateway", options.pushgateway.is_some()),
+    ];
+    for (name, is_given) in given {
+        if is_given && !options.single_run {
+            let text = "só vale com --single-run; um serviço mostra as métricas em /metrics";
+            problems.add(name, text);
+        }
+    }
 }
 
 fn combine(
@@ -214,18 +243,15 @@ fn combine(
         parallelism: file.parallelism.unwrap_or_else(defaults::parallelism),
         max_processors: file.max_processors.unwrap_or(defaults::MAX_PROCESSORS),
         examples: options.examples,
+        metrics_file: options.metrics_file,
+        pushgateway: options.pushgateway,
         only: options.only,
         processors,
         buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
-        history: HistorySettings {
-            age: Duration::from_hours(
-                24 * file.history_days.unwrap_or(defaults::HISTORY_DAYS) as u64,
-            ),
-            runs: file.history_runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
-        },
+        history: HistorySettings::of(file.history_days, file.history_runs),
         store,
     }
 }

@@ -160,6 +160,19 @@ pub(super) fn backend_url(text: &str) -> Parsed<()> {
     }
 }
 
+/// The address of a Pushgateway.
+pub(super) fn pushgateway(text: &str) -> Parsed<String> {
+    let rest = text.strip_prefix("http://").unwrap_or_default();
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_ascii_graphic() && !"?#".contains(c));
+    if rest.is_empty() || rest.starts_with('/') || !is_plain {
+        let expected = "não é um endereço http:// de um Pushgateway; esperado por exemplo http://localhost:9091";
+        return Err(expected.to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

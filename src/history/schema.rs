@@ -19,7 +19,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
 /// that of time. A run or cycle without an outcome is open. There is no index by processor: each run would write a
 /// page more, and without it asking 100,000 runs for one processor took 16 ms.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE cycles (
     id TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
@@ -99,7 +100,14 @@ CREATE TABLE main_cycle_state (
     last_success INTEGER,
     last_duration INTEGER
 );
-"];
+",
+    "
+CREATE TABLE single_run_totals (
+    series TEXT PRIMARY KEY,
+    numbers TEXT NOT NULL
+) WITHOUT ROWID;
+",
+];
 
 /// Opens or creates the database for its one writer, and brings it to this program's version.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> {

@@ -18,6 +18,7 @@ mod end_to_end;
 mod exposition;
 mod history;
 mod http;
+mod leaving;
 mod limits;
 mod metrics;
 mod reload;

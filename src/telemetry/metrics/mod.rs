@@ -28,7 +28,8 @@ use self::histogram::{Bounds, waits};
 use self::itself::Itself;
 use self::processors::Processors;
 use self::schedules::Schedules;
-use super::exposition::{Exemplar, Exemplars, Format, encode};
+use super::cumulative;
+use super::exposition::{Exemplar, Exemplars, Format, Snapshot, encode};
 use super::log::Level;
 use super::log_counts::LogCounts;
 use super::names;
@@ -36,7 +37,7 @@ use super::reports::{self, Fault, Reports};
 use super::traces::SpanAccount;
 use crate::domain::{
     Configured, Cycle, Missed, Mode, ProcessorName, Reload, ReloadResult, Report, Restored, Run,
-    RunStart, Schedule, TraceContext,
+    RunStart, Schedule, Totals, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -189,6 +190,17 @@ impl Metrics {
         // Before gathering, so that no exemplar is newer than its sample.
         let exemplars = self.exemplars.snapshot();
         encode(&self.gather(), &exemplars, format)
+    }
+
+    /// What is worth keeping when the process ends, as text 0.0.4. `add` is given what was counted and answers the sums
+    /// that are to stand there instead, if there are any.
+    pub fn render_lasting(&self, add: impl FnOnce(&Totals) -> Option<Totals>) -> String {
+        let families = cumulative::lasting(self.registry.gather());
+        let families = match add(&cumulative::totals(&families)) {
+            Some(sums) => cumulative::summed(families, &sums),
+            None => families,
+        };
+        encode(&families, &Snapshot::default(), Format::Text)
     }
 
     fn gather(&self) -> Vec<MetricFamily> {
