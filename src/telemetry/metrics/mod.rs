@@ -229,6 +229,10 @@ impl Metrics {
             state.cycles.left_queue();
         }
         let bucket = state.processors.finished(run);
+        if !state.processors.knows(run.start.spec.name.as_str()) {
+            // Its last run has ended, or this is a late one.
+            return self.exemplars.retain(|name| state.processors.knows(name));
+        }
         drop(state);
         let Some(trace) = run.start.trace.filter(|trace| trace.sampled) else {
             return;
@@ -315,6 +319,7 @@ impl Metrics {
         {
             state.itself.slots = *slots;
             state.expose(*mode, processors, reload.at);
+            self.exemplars.retain(|name| state.processors.knows(name));
         }
     }
 
