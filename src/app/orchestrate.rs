@@ -9,14 +9,15 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnostics::{init_tracing, local_zone};
+use super::diagnostics::local_zone;
 use super::leaving;
 use super::listening::{Http, bind, is_listening};
 use super::reload::{self, Reloader};
+use super::traced::Exporting;
 use super::{Exit, clock, recording, running, store_settings, telling, traced};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
-use crate::config::{Environment, Flags, Loaded, Settings};
+use crate::config::{self, Environment, Flags, Loaded, Settings};
 use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome};
 use crate::engine::{Control, Cycles, Plan, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
@@ -24,7 +25,7 @@ use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
-use crate::telemetry::traces::{Traces, trace_of};
+use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
@@ -128,37 +129,34 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         link,
     } = parts;
     let settings = &loaded.settings;
-    let traces = traced::start(environment, &clock)?;
-    let log_counts = init_tracing(traces.as_ref(), environment);
-    let parent = traces
-        .as_ref()
-        .and_then(|_| traced::parent(settings, environment));
+    let exporting = traced::begin(settings, environment, &clock)?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
     let hangups = signals::listen(&shutdown, &control)?;
     let listener = bind(settings).await?;
 
-    let account = traces.as_ref().map(Traces::account).unwrap_or_default();
     let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);
     let told = telling::begin(
         &loaded,
         (notes, history),
         (&plan, &zone, &clock),
-        (log_counts, account, listener.as_ref()),
+        (&exporting, listener.as_ref()),
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
     let metrics = Arc::clone(&told.views.metrics);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
-    runner.environment.keeps_trace_state = parent.is_some();
+    runner.environment.keeps_trace_state = exporting.parent.is_some();
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
     ));
-    reloader.listen(hangups, observers.clone(), control);
+    let teller = Arc::clone(&metrics);
+    let applied = move |settings: &Settings| teller.tell_config(config::hash(settings));
+    reloader.listen(hangups, observers.clone(), (control, applied));
     let cycles = Cycles::new(
         plan,
         runner,
@@ -167,7 +165,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         Arc::clone(&shutdown),
     )
     .recorded(recorder.clone().map(recording::record))
-    .related(traces.is_some().then(|| traced::relate(parent)));
+    .related(exporting.relate());
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
     let last = scheduler.after(&told.restored).run().await;
 
@@ -177,7 +175,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let open = Open {
         spawner,
         recorder,
-        traces,
+        exporting,
         http,
     };
     open.close(settings.telemetry_shutdown).await;
@@ -192,7 +190,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 struct Open {
     spawner: Spawner,
     recorder: Option<Recorder>,
-    traces: Option<Traces>,
+    exporting: Exporting,
     http: Option<Http>,
 }
 
@@ -203,9 +201,7 @@ impl Open {
         if let Some(recorder) = self.recorder {
             recording::finish(recorder).await;
         }
-        if let Some(traces) = self.traces {
-            traces.shutdown(telemetry).await;
-        }
+        self.exporting.close(telemetry).await;
         if let Some(http) = self.http {
             http.stop().await;
         }

@@ -78,6 +78,10 @@ pub struct Settings {
     pub buckets: Vec<f64>,
     /// Time that the export of traces may take at the end.
     pub telemetry_shutdown: Duration,
+    /// Whether captured output is sent as OTLP logs.
+    pub output_logs: bool,
+    /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
+    pub trace_link: String,
     /// What of the past is kept.
     pub history: HistorySettings,
     /// The documents' store.
@@ -248,6 +252,8 @@ fn combine(
         only: options.only,
         processors,
         buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
+        output_logs: file.output_logs.unwrap_or_default(),
+        trace_link: file.trace_link.unwrap_or_default(),
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),

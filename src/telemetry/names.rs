@@ -79,6 +79,7 @@ families! { OURS, "orquestrador_":
     CLOCK_JUMPS = Counter "clock_jumps_total" [] "Times that the wall clock left the monotonic clock behind, or fell behind it.";
     CONFIG_SUCCESSFUL = Gauge "config_last_reload_successful" [] "1 if the last reading of the configuration was applied, 0 if it was rejected.";
     CONFIG_SUCCESS_TIME = Gauge "config_last_reload_success_timestamp_seconds" [] "When the configuration that holds was read.";
+    CONFIG_HASH = Gauge "config_hash" [] "Low 48 bits of the SHA-256 of the settings that hold: replicas that should be alike are when it is.";
     CONFIG_RELOADS = Counter "config_reloads_total" [result] "Reloads that were asked for.";
     RUNS = Counter "runs_total" [outcome processor] "Runs that have ended.";
     RUN_FAILURES = Counter "run_failures_total" [processor reason] "Runs that ended in failure, timeout or error, by reason.";

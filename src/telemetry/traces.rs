@@ -1,6 +1,7 @@
 //! Spans over OTLP, when an endpoint is configured; nothing at all otherwise. Every OpenTelemetry type stays in here.
 
 mod account;
+pub mod output;
 mod parent;
 mod pipeline;
 mod settings;
@@ -22,9 +23,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
-pub use self::account::{ExportState, SpanAccount, SpanCounts};
+pub use self::account::{Account, Counts, ExportState};
 pub use self::parent::{RemoteParent, link};
-use self::pipeline::{Admission, Counting};
+use self::pipeline::{Admission, Counting, Sending};
 use self::settings::{Asked, Protocol};
 use crate::domain::{Clock, Mask, TraceContext};
 
@@ -53,7 +54,7 @@ pub enum TraceError {
 /// The running export.
 pub struct Traces {
     provider: SdkTracerProvider,
-    account: SpanAccount,
+    account: Account,
     abandoned: CancellationToken,
 }
 
@@ -72,16 +73,11 @@ impl Traces {
         let Some(asked) = settings::read(settings::TRACES, &variable)? else {
             return Ok(None);
         };
-        let capacity = u64::try_from(asked.queue).unwrap_or(u64::MAX);
-        let account = SpanAccount::open(clock, capacity);
-        let abandoned = CancellationToken::new();
+        let sending = sending(&asked, "traços", (clock, mask));
+        let (account, abandoned) = (sending.account.clone(), sending.abandoned.clone());
         let exporter = Counting {
             exporter: exporter(&asked)?,
-            account: account.clone(),
-            mask: masked(mask, &asked),
-            limit: asked.timeout,
-            runtime: Handle::current(),
-            abandoned: abandoned.clone(),
+            sending,
         };
         // Batch size and delay come from their variables; the queue's size must be the admission's.
         let batches = BatchConfigBuilder::default().with_max_queue_size(asked.queue);
@@ -110,7 +106,7 @@ impl Traces {
 
     /// What becomes of the spans.
     #[must_use]
-    pub fn account(&self) -> SpanAccount {
+    pub fn account(&self) -> Account {
         self.account.clone()
     }
 
@@ -134,30 +130,39 @@ impl Traces {
     /// Sends what is waiting, within `budget`, and ends the export. What is lost then is said.
     pub async fn shutdown(self, budget: Duration) {
         let provider = self.provider;
-        // Called inline it would wait for a runtime that it blocks, and lose every span.
-        let ending =
-            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(budget).is_ok());
-        let is_ended = tokio::time::timeout(budget, ending).await;
-        if !matches!(is_ended, Ok(Ok(true))) {
-            self.abandoned.cancel();
-            settle(&self.account).await;
-        }
-        let counts = self.account.counts();
-        let lost = counts.failed + counts.dropped + counts.queued;
-        if lost > 0 {
-            tracing::warn!(
-                exported = counts.exported,
-                failed = counts.failed,
-                dropped = counts.dropped,
-                queued = counts.queued,
-                "{lost} traços não chegaram ao coletor"
-            );
-        }
+        let ending = move || provider.shutdown_with_timeout(budget).is_ok();
+        end(ending, budget, (&self.account, &self.abandoned)).await;
+    }
+}
+
+/// Has `ending` send what is waiting, within `budget`, and says what was lost.
+async fn end(
+    ending: impl FnOnce() -> bool + Send + 'static,
+    budget: Duration,
+    (account, abandoned): (&Account, &CancellationToken),
+) {
+    // Called inline it would wait for a runtime that it blocks, and lose everything.
+    let ending = tokio::task::spawn_blocking(ending);
+    let is_ended = tokio::time::timeout(budget, ending).await;
+    if !matches!(is_ended, Ok(Ok(true))) {
+        abandoned.cancel();
+        settle(account).await;
+    }
+    let (counts, what) = (account.counts(), account.what());
+    let lost = counts.failed + counts.dropped + counts.queued;
+    if lost > 0 {
+        tracing::warn!(
+            exported = counts.exported,
+            failed = counts.failed,
+            dropped = counts.dropped,
+            queued = counts.queued,
+            "{lost} {what} não chegaram ao coletor"
+        );
     }
 }
 
 /// Waits a moment for a sender that was given up to count what it had.
-async fn settle(account: &SpanAccount) {
+async fn settle(account: &Account) {
     let settled = async {
         while account.counts().queued > 0 {
             tokio::time::sleep(LAST_WORDS / 20).await;
@@ -165,6 +170,18 @@ async fn settle(account: &SpanAccount) {
     };
     // Over HTTP it may hang in the system; what it has stays queued then.
     drop(tokio::time::timeout(LAST_WORDS, settled).await);
+}
+
+/// How what is asked for is sent.
+fn sending(asked: &Asked, what: &'static str, (clock, mask): (Clock, &Mask)) -> Sending {
+    let capacity = u64::try_from(asked.queue).unwrap_or(u64::MAX);
+    Sending {
+        account: Account::open(clock, what, capacity),
+        mask: masked(mask, asked),
+        limit: asked.timeout,
+        runtime: Handle::current(),
+        abandoned: CancellationToken::new(),
+    }
 }
 
 fn exporter(asked: &Asked) -> Result<SpanExporter, TraceError> {

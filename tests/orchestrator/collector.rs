@@ -293,6 +293,12 @@ impl Collector {
     }
 }
 
+impl Collector {
+    pub(crate) fn logs(&self) -> Vec<LogRecord> {
+        self.kept.logs.lock().unwrap().clone()
+    }
+}
+
 impl Drop for Collector {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {

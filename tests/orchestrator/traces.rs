@@ -7,7 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::collector::{BlackHole, Collector, Manner, Protocol, Received, refusing};
+use crate::collector::{
+    BlackHole, Collector, Manner, Protocol, Received, attribute, hex, refusing, text,
+};
 use crate::support::{Finished, LIMIT, Launch, Place, Running, now, processor, wait_until};
 
 /// Everything that a span can become.
@@ -163,7 +165,7 @@ fn what_a_collector_does_not_take_is_counted_as_failed_and_dropped_and_the_state
         ];
         for (case, address) in cases {
             let place = busy(5);
-            let launch = service(&place, address, protocol).env("OTEL_BSP_MAX_QUEUE_SIZE", "32");
+            let launch = service(&place, address, protocol).env("OTEL_BSP_MAX_QUEUE_SIZE", "4");
             let running = launch.start();
 
             let enough = |spans: &Value| {
@@ -181,7 +183,7 @@ fn what_a_collector_does_not_take_is_counted_as_failed_and_dropped_and_the_state
                 "{case} {protocol:?}: {spans}"
             );
             assert!(
-                number(&spans, "na_fila") <= 32,
+                number(&spans, "na_fila") <= 4,
                 "{case} {protocol:?}: {spans}"
             );
             assert_eq!(spans["estado"], "degraded", "{case} {protocol:?}: {spans}");
@@ -207,10 +209,10 @@ fn what_a_collector_does_not_take_is_counted_as_failed_and_dropped_and_the_state
 fn a_slow_collector_gets_what_fits_and_the_rest_is_dropped_and_counted() {
     for protocol in Protocol::ALL {
         let place = busy(5);
-        let collector = Collector::start(protocol, Manner::Slow(Duration::from_millis(250)));
+        let collector = Collector::start(protocol, Manner::Slow(Duration::from_millis(400)));
         let launch = service(&place, collector.address, protocol);
         let running = launch
-            .env("OTEL_BSP_MAX_QUEUE_SIZE", "32")
+            .env("OTEL_BSP_MAX_QUEUE_SIZE", "4")
             .env("OTEL_EXPORTER_OTLP_TIMEOUT", "3000")
             .start();
 
@@ -521,4 +523,117 @@ fn a_document_that_fails_is_a_span_with_status_error_and_its_kind_and_so_is_its_
 
 fn example(name: &str) -> String {
     format!("{}/examples/documentos/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn captured_output_is_sent_as_logs_with_the_trace_of_its_run_when_asked_for_and_only_then() {
+    let words = [
+        "sh",
+        "-c",
+        "echo primeira; echo $SENHA_X; echo segunda >&2; exit 3",
+    ];
+    let config = processor("fala", &words, "ambiente = { SENHA_X = \"muitosecreta\" }");
+    for protocol in Protocol::ALL {
+        let collector = Collector::start(protocol, Manner::Takes);
+        let run = |more: &str| {
+            let place = Place::with_config(&format!("{config}{more}"));
+            let launch = exporting(
+                place.program(&["--single-run"]),
+                collector.address,
+                protocol,
+            );
+            launch.run().assert_code(1);
+        };
+        run("");
+        assert_eq!(collector.logs().len(), 0, "nobody asked for it");
+        run("[telemetria]\nlogs_otlp = true\n");
+
+        let spans = collector.spans();
+        let run = of_name(&spans, "run fala")[1];
+        let mut lines = collector.logs();
+        lines.sort_by_key(|line| line.time_unix_nano);
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let body = text(line.body.as_ref().unwrap()).unwrap();
+                let stream = attribute(&line.attributes, "log.iostream").unwrap();
+                assert_eq!(
+                    (hex(&line.trace_id), hex(&line.span_id)),
+                    (run.trace_id(), run.id())
+                );
+                let processor = attribute(&line.attributes, "cicd.pipeline.task.name");
+                assert_eq!(processor.as_deref(), Some("fala"));
+                (stream, body)
+            })
+            .collect();
+        let mut expected = [
+            ("stdout", "primeira"),
+            ("stdout", "***"),
+            ("stderr", "segunda"),
+        ]
+        .map(|(stream, line)| (stream.to_owned(), line.to_owned()))
+        .to_vec();
+        let mut told_sorted = told.clone();
+        expected.sort();
+        told_sorted.sort();
+        assert_eq!(told_sorted, expected, "{protocol:?}");
+    }
+}
+
+#[test]
+fn lines_that_a_hanging_collector_does_not_take_are_counted_and_hold_nobody() {
+    let words = ["sh", "-c", "seq 1 200"];
+    let config = processor("fala", &words, "") + "[telemetria]\nlogs_otlp = true\n";
+    let place = Place::with_config(&format!("intervalo = \"50ms\"\n{config}"));
+    for protocol in Protocol::ALL {
+        let collector = Collector::start(protocol, Manner::Hangs);
+        let running = service(&place, collector.address, protocol)
+            .env("OTEL_BLRP_MAX_QUEUE_SIZE", "64")
+            .env("OTEL_BLRP_SCHEDULE_DELAY", "50")
+            .start();
+        let logs = |status: &Value| status["telemetria"]["logs"].clone();
+        running.wait_for_status("lost lines", |status| {
+            let logs = logs(status);
+            let is_lost = number(&logs, "falhados") > 0 && number(&logs, "descartados") > 0;
+            (is_lost && logs["estado"] == "degraded").then_some(())
+        });
+        running.signal(Signal::SIGUSR2);
+        let produced = wait_until("stillness", LIMIT, || {
+            let exposition = running.get("/metrics").body;
+            let is_still = total(&exposition, "orquestrador_cycles_in_flight") == 0
+                && total(&exposition, "orquestrador_scheduler_paused") == 1;
+            is_still.then(|| total(&exposition, "orquestrador_run_output_lines_total"))
+        });
+        let logs = logs(&running.status());
+        let sum: u64 = RESULTS.iter().map(|key| number(&logs, key)).sum();
+        assert_eq!(sum, produced, "{logs}");
+        running.signal(Signal::SIGTERM);
+        let asked = now();
+        running.wait().assert_code(0);
+        assert!(asked.elapsed() < Duration::from_millis(3250) + Duration::from_secs(3));
+    }
+}
+
+#[test]
+fn a_link_to_the_trace_stands_in_the_status_and_on_the_page() {
+    let config = processor("bom", &["/bin/true"], "")
+        + "[telemetria]\nlink_trace = \"http://painel/traco/{trace_id}\"\n";
+    let place = Place::with_config(&config);
+    let collector = Collector::start(Protocol::Http, Manner::Takes);
+    let running = service(&place, collector.address, Protocol::Http).start();
+    let status = running.wait_for_cycles(1);
+    let of = &status["processadores"]["bom"];
+    let link = format!("http://painel/traco/{}", of["trace_id"].as_str().unwrap());
+    assert_eq!(of["link_trace"], link);
+    assert!(running.get("/").body.contains(&format!("href=\"{link}\"")));
+
+    for wrong in ["http://painel/", "javascript:{trace_id}", "{trace_id}"] {
+        place.write(
+            "orquestrador.toml",
+            format!("[telemetria]\nlink_trace = \"{wrong}\"\n"),
+        );
+        let finished = place.run(&["validar"]);
+        finished.assert_code(2);
+        finished.assert_complains("telemetria.link_trace");
+    }
 }

@@ -8,7 +8,7 @@ use prometheus::proto::MetricFamily;
 use super::super::log::Level;
 use super::super::log_counts::LogCounts;
 use super::super::names;
-use super::super::traces::SpanAccount;
+use super::super::traces::Account;
 use super::filling::{Filling, number, single, single_time};
 use super::histogram::{Bounds, Histogram};
 use crate::domain::HistoryOperation;
@@ -32,7 +32,8 @@ pub(super) struct Itself {
     wait_bounds: Bounds,
     pub(super) slots: usize,
     pub(super) log: LogCounts,
-    pub(super) spans: SpanAccount,
+    pub(super) spans: Account,
+    pub(super) config_hash: u64,
     /// Where the data lies.
     pub(super) data_dir: Option<PathBuf>,
     routes: Vec<Route>,
@@ -47,7 +48,8 @@ impl Itself {
             wait_bounds,
             slots: 0,
             log: LogCounts::default(),
-            spans: SpanAccount::default(),
+            spans: Account::default(),
+            config_hash: 0,
             data_dir: None,
             routes: Vec::new(),
             history: Default::default(),
@@ -118,6 +120,7 @@ impl Itself {
         let mut families = vec![
             build.into_family(),
             single(&names::WORKER_SLOTS, number(slots)),
+            single(&names::CONFIG_HASH, number(self.config_hash)),
         ];
         families.extend(self.requests());
         families.extend(self.history());

@@ -34,7 +34,7 @@ use super::log::Level;
 use super::log_counts::LogCounts;
 use super::names;
 use super::reports::{self, Fault, Reports};
-use super::traces::SpanAccount;
+use super::traces::Account;
 use crate::domain::{
     Configured, Cycle, Missed, Mode, ProcessorName, Reload, ReloadResult, Report, Restored, Run,
     RunStart, Schedule, Totals, TraceContext,
@@ -149,8 +149,13 @@ impl Metrics {
         locked(&self.state).itself.log = counts;
     }
 
+    /// Shows which settings hold, by a hash of 48 bits.
+    pub fn tell_config(&self, hash: u64) {
+        locked(&self.state).itself.config_hash = hash;
+    }
+
     /// Shows what becomes of spans, as `account` has it.
-    pub fn count_spans(&self, account: SpanAccount) {
+    pub fn count_spans(&self, account: Account) {
         locked(&self.state).itself.spans = account;
     }
 

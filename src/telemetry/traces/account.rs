@@ -1,4 +1,4 @@
-//! What became of every span: `exported + failed + dropped + queued = produced`, at any moment. Refuses to know how
+//! What became of every span, or line of output: `exported + failed + dropped + queued = produced`, at any moment. Refuses to know how
 //! spans are sent.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::domain::Clock;
 /// The longest error that is kept, characters.
 const LONGEST_ERROR: usize = 300;
 
-/// How the export of spans is doing.
+/// How an export is doing. What is said of spans here holds for lines of output as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportState {
     /// No endpoint, no export.
@@ -28,7 +28,7 @@ pub enum ExportState {
 
 /// A consistent look at the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpanCounts {
+pub struct Counts {
     /// How the export is doing.
     pub state: ExportState,
     /// Spans that the collector took.
@@ -45,7 +45,7 @@ pub struct SpanCounts {
     pub last_success: Option<Timestamp>,
 }
 
-impl SpanCounts {
+impl Counts {
     /// Spans that ended and were to be exported.
     #[must_use]
     pub fn produced(&self) -> u64 {
@@ -55,13 +55,15 @@ impl SpanCounts {
 
 /// The account of one export. Cloning shares it; the default one is that of no export at all.
 #[derive(Debug, Clone)]
-pub struct SpanAccount(Arc<Mutex<Book>>);
+pub struct Account(Arc<Mutex<Book>>);
 
 #[derive(Debug)]
 struct Book {
     clock: Option<Clock>,
     is_closed: bool,
-    counts: SpanCounts,
+    /// What is exported, for people.
+    what: &'static str,
+    counts: Counts,
 }
 
 /// What an outcome changed that somebody should be told.
@@ -72,20 +74,20 @@ pub(super) enum Edge {
     Recovered,
 }
 
-impl Default for SpanAccount {
+impl Default for Account {
     fn default() -> Self {
-        Self::of(None, (ExportState::Disabled, 0))
+        Self::of(None, "", (ExportState::Disabled, 0))
     }
 }
 
-impl SpanAccount {
-    /// The account of an export with a queue of `capacity`.
-    pub(super) fn open(clock: Clock, capacity: u64) -> Self {
-        Self::of(Some(clock), (ExportState::Ok, capacity))
+impl Account {
+    /// The account of an export of `what`, with a queue of `capacity`.
+    pub(super) fn open(clock: Clock, what: &'static str, capacity: u64) -> Self {
+        Self::of(Some(clock), what, (ExportState::Ok, capacity))
     }
 
-    fn of(clock: Option<Clock>, (state, capacity): (ExportState, u64)) -> Self {
-        let counts = SpanCounts {
+    fn of(clock: Option<Clock>, what: &'static str, (state, capacity): (ExportState, u64)) -> Self {
+        let counts = Counts {
             state,
             exported: 0,
             failed: 0,
@@ -97,13 +99,14 @@ impl SpanAccount {
         Self(Arc::new(Mutex::new(Book {
             clock,
             is_closed: false,
+            what,
             counts,
         })))
     }
 
     /// What is known now.
     #[must_use]
-    pub fn counts(&self) -> SpanCounts {
+    pub fn counts(&self) -> Counts {
         self.book().counts.clone()
     }
 
@@ -116,7 +119,7 @@ impl SpanAccount {
         }
         book.counts.dropped += 1;
         let capacity = book.counts.capacity;
-        let edge = book.degrade(format!("a fila de {capacity} traços está cheia"));
+        let edge = book.degrade(format!("a fila de {capacity} está cheia"));
         (false, edge)
     }
 
@@ -138,6 +141,11 @@ impl SpanAccount {
         book.counts.queued = book.counts.queued.saturating_sub(count);
         book.counts.failed += count;
         book.degrade(shortened(error))
+    }
+
+    /// What is exported, for people.
+    pub(super) fn what(&self) -> &'static str {
+        self.book().what
     }
 
     /// From now on nothing is taken in.
@@ -180,8 +188,8 @@ mod tests {
     use super::*;
     use crate::domain::samples;
 
-    fn account(capacity: u64) -> SpanAccount {
-        SpanAccount::open(Clock::new(samples::instant), capacity)
+    fn account(capacity: u64) -> Account {
+        Account::open(Clock::new(samples::instant), "traços", capacity)
     }
 
     #[test]
@@ -229,7 +237,7 @@ mod tests {
 
     #[test]
     fn without_an_export_there_is_no_room_and_no_state_but_disabled() {
-        let account = SpanAccount::default();
+        let account = Account::default();
         let counts = account.counts();
         assert_eq!((counts.state, counts.capacity), (ExportState::Disabled, 0));
     }

@@ -12,13 +12,13 @@ use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter,
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Edge, SpanAccount};
+use super::account::{Account, Edge};
 use crate::domain::Mask;
 
 /// Lets no more spans in than the queue behind it holds, so that the queue itself never drops one.
 #[derive(Debug)]
 pub(super) struct Admission {
-    pub(super) account: SpanAccount,
+    pub(super) account: Account,
     pub(super) queue: BatchSpanProcessor,
 }
 
@@ -52,35 +52,17 @@ impl SpanProcessor for Admission {
     }
 }
 
-/// Counts what became of each batch, and bounds how long it may take.
+/// Counts what became of each batch of spans.
 #[derive(Debug)]
 pub(super) struct Counting<E> {
     pub(super) exporter: E,
-    pub(super) account: SpanAccount,
-    pub(super) mask: Mask,
-    pub(super) limit: Duration,
-    /// Who keeps time.
-    pub(super) runtime: Handle,
-    /// Nothing more is waited for.
-    pub(super) abandoned: CancellationToken,
+    pub(super) sending: Sending,
 }
 
 impl<E: SpanExporter> SpanExporter for Counting<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let result = if self.abandoned.is_cancelled() {
-            Err(OTelSdkError::Timeout(self.limit))
-        } else {
-            self.bounded(batch).await
-        };
-        let edge = match &result {
-            Ok(()) => self.account.exported(count),
-            Err(error) => self
-                .account
-                .failed(count, &self.mask.apply(&error.to_string())),
-        };
-        tell(&self.account, &edge);
-        result
+        let count = batch.len();
+        self.sending.send(count, self.exporter.export(batch)).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -96,9 +78,43 @@ impl<E: SpanExporter> SpanExporter for Counting<E> {
     }
 }
 
-impl<E: SpanExporter> Counting<E> {
+/// How batches are sent: within which time, and into which account.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) account: Account,
+    pub(super) mask: Mask,
+    pub(super) limit: Duration,
+    /// Who keeps time.
+    pub(super) runtime: Handle,
+    /// Nothing more is waited for.
+    pub(super) abandoned: CancellationToken,
+}
+
+impl Sending {
+    /// Waits for `export` of `count` spans or lines, and counts how it ended.
+    pub(super) async fn send(
+        &self,
+        count: usize,
+        export: impl Future<Output = OTelSdkResult>,
+    ) -> OTelSdkResult {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let result = if self.abandoned.is_cancelled() {
+            Err(OTelSdkError::Timeout(self.limit))
+        } else {
+            self.bounded(export).await
+        };
+        let edge = match &result {
+            Ok(()) => self.account.exported(count),
+            Err(error) => self
+                .account
+                .failed(count, &self.mask.apply(&error.to_string())),
+        };
+        tell(&self.account, &edge);
+        result
+    }
+
     /// The exporters bound a request, but over gRPC not the wait for a connection (seen: as long as the kernel tries).
-    async fn bounded(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    async fn bounded(&self, export: impl Future<Output = OTelSdkResult>) -> OTelSdkResult {
         let limit = {
             let _runtime = self.runtime.enter();
             tokio::time::sleep(self.limit)
@@ -109,25 +125,26 @@ impl<E: SpanExporter> Counting<E> {
                 () = self.abandoned.cancelled() => {}
             }
         };
-        match select(pin!(self.exporter.export(batch)), pin!(given_up)).await {
+        match select(pin!(export), pin!(given_up)).await {
             Either::Left((result, _)) => result,
             Either::Right(((), _)) => Err(OTelSdkError::Timeout(self.limit)),
         }
     }
 }
 
-/// Says once that spans are being lost, and once that they arrive again: a collector that is down must not be silent,
-/// nor fill the log.
-fn tell(account: &SpanAccount, edge: &Edge) {
+/// Says once that something is being lost, and once that it arrives again: a collector that is down must not be
+/// silent, nor fill the log.
+pub(super) fn tell(account: &Account, edge: &Edge) {
+    let what = account.what();
     match edge {
         Edge::None => {}
         Edge::Degraded => {
             let counts = account.counts();
             let (lost, state) = (counts.failed + counts.dropped, counts.state);
             if let super::ExportState::Degraded { error, .. } = state {
-                tracing::warn!("traços não podem ser exportados ({lost} perdidos): {error}");
+                tracing::warn!("{what} não podem ser exportados ({lost} perdidos): {error}");
             }
         }
-        Edge::Recovered => tracing::warn!("a exportação de traços voltou a funcionar"),
+        Edge::Recovered => tracing::warn!("a exportação de {what} voltou a funcionar"),
     }
 }

@@ -36,6 +36,14 @@ pub(super) const TRACES: Signal = Signal {
     queue: "OTEL_BSP_MAX_QUEUE_SIZE",
 };
 
+pub(super) const LOGS: Signal = Signal {
+    exporter: "OTEL_LOGS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    timeout: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
+    queue: "OTEL_BLRP_MAX_QUEUE_SIZE",
+};
+
 /// An export that is asked for. Endpoint, headers and compression are read by the exporter itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
