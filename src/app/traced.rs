@@ -78,8 +78,8 @@ impl Exporting {
 
 /// The export of spans that the environment asks for, if it asks for one.
 fn start(environment: &Environment, clock: &Clock) -> Result<Option<Traces>, TraceError> {
-    let mask = Mask::new(environment.iter(), &[]);
-    Traces::start(|name| environment.get(name), clock.clone(), &mask)
+    let mask = || Mask::new(environment.iter(), &[]);
+    Traces::start(|name| environment.get(name), clock.clone(), mask)
 }
 
 /// The export of captured output, if the settings ask for it and the environment names an endpoint.
@@ -91,8 +91,8 @@ fn output(
     if !settings.output_logs {
         return Ok(None);
     }
-    let mask = Mask::new(environment.iter(), &[]);
-    let logs = OutputLogs::start(|name| environment.get(name), clock.clone(), &mask)?;
+    let mask = || Mask::new(environment.iter(), &[]);
+    let logs = OutputLogs::start(|name| environment.get(name), clock.clone(), mask)?;
     if logs.is_none() {
         tracing::warn!(
             "telemetria.logs_otlp: nenhum destino em OTEL_EXPORTER_OTLP_ENDPOINT; a saída não é enviada"

@@ -60,7 +60,7 @@ pub struct Traces {
 
 impl Traces {
     /// Starts the export that the `OTEL_*` variables ask for; none when they ask for none. Errors are told without what
-    /// `mask` knows. Must be called within a tokio runtime, which has to live until [`Traces::shutdown`] is over.
+    /// `mask` knows, which is asked only then. Must be called within a tokio runtime, which has to live until [`Traces::shutdown`] is over.
     ///
     /// # Errors
     ///
@@ -68,12 +68,12 @@ impl Traces {
     pub fn start<'a>(
         variable: impl Fn(&str) -> Option<&'a str>,
         clock: Clock,
-        mask: &Mask,
+        mask: impl FnOnce() -> Mask,
     ) -> Result<Option<Self>, TraceError> {
         let Some(asked) = settings::read(settings::TRACES, &variable)? else {
             return Ok(None);
         };
-        let sending = sending(&asked, "traços", (clock, mask));
+        let sending = sending(&asked, "traços", (clock, &mask()));
         let (account, abandoned) = (sending.account.clone(), sending.abandoned.clone());
         let exporter = Counting {
             exporter: exporter(&asked)?,

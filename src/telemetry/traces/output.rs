@@ -36,12 +36,12 @@ impl OutputLogs {
     pub fn start<'a>(
         variable: impl Fn(&str) -> Option<&'a str>,
         clock: Clock,
-        mask: &Mask,
+        mask: impl FnOnce() -> Mask,
     ) -> Result<Option<Self>, TraceError> {
         let Some(asked) = settings::read(settings::LOGS, &variable)? else {
             return Ok(None);
         };
-        let sending = sending(&asked, "logs", (clock, mask));
+        let sending = sending(&asked, "logs", (clock, &mask()));
         let (account, abandoned) = (sending.account.clone(), sending.abandoned.clone());
         let exporter = Counting {
             exporter: exporter(&asked)?,
