@@ -6,12 +6,14 @@ mod agenda;
 mod commands;
 mod diagnostics;
 mod exit;
+mod leaving;
 mod listening;
 mod orchestrate;
 mod recording;
 mod reload;
 mod running;
 mod telling;
+mod traced;
 
 use jiff::Timestamp;
 
@@ -40,7 +42,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
             let plan = orchestrate::plan(&loaded.settings, &diagnostics::local_zone(environment));
             agenda::show(&loaded, &plan, clock().now(), (limit, json))
         }
-        Some(Command::Processor { name }) => commands::processor(name, &loaded),
+        Some(Command::Processor { name }) => commands::processor(name, &loaded, environment),
         Some(Command::History(arguments)) => {
             commands::history(&loaded, environment, |reader, zone, out| {
                 history::latest(&arguments, reader, zone, out)

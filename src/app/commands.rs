@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use nix::unistd::{AccessFlags, access};
 
 use super::diagnostics::local_zone;
-use super::{Exit, clock, store_settings};
+use super::{Exit, clock, store_settings, traced};
 use crate::cli::documents::{self, DocumentCommand};
 use crate::cli::history::Refusal;
 use crate::cli::{self, OwnProcessor, stderr_line, stdout_text};
@@ -175,8 +175,12 @@ fn unstartable(spec: &ProcessorSpec, path: &str) -> Option<String> {
 }
 
 /// `processador NOME`: one run of a document processor, in this process.
-pub(super) fn processor(name: OwnProcessor, loaded: &Loaded) -> Exit {
+pub(super) fn processor(name: OwnProcessor, loaded: &Loaded, environment: &Environment) -> Exit {
     set_process_name(process_name(name));
+    traced::within_run(environment, || process(name, loaded))
+}
+
+fn process(name: OwnProcessor, loaded: &Loaded) -> Exit {
     match prepare(loaded) {
         Ok(mut context) => {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());

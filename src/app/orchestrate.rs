@@ -2,19 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnostics::{init_tracing, local_zone};
+use super::diagnostics::local_zone;
+use super::leaving;
 use super::listening::{Http, bind, is_listening};
 use super::reload::{self, Reloader};
-use super::{Exit, clock, recording, running, store_settings, telling};
+use super::traced::Exporting;
+use super::{Exit, clock, recording, running, store_settings, telling, traced};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
-use crate::config::{Environment, Flags, Loaded, Settings};
+use crate::config::{self, Environment, Flags, Loaded, Settings};
 use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome};
 use crate::engine::{Control, Cycles, Plan, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
@@ -22,10 +25,13 @@ use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals;
-use crate::telemetry::traces::{Traces, trace_of};
+use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
+
+/// What is left of file operations and the like may take this long at the end.
+const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the orchestrator to its end.
 pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
@@ -59,7 +65,7 @@ fn prepare_and_run(
     let said = history.iter().flat_map(|history| &history.warnings);
     loaded.warnings.extend(said.cloned());
     let runtime = runtime(&loaded.settings)?;
-    runtime.block_on(live(
+    let exit = runtime.block_on(live(
         Parts {
             reloader: Reloader {
                 settings: loaded.settings.clone(),
@@ -75,7 +81,10 @@ fn prepare_and_run(
             link,
         },
         environment,
-    ))
+    ));
+    // What hangs in the system, the resolution of a collector's name for one, holds nobody.
+    runtime.shutdown_timeout(LEFTOVERS);
+    exit
 }
 
 /// How runs are bounded, if any is.
@@ -120,8 +129,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         link,
     } = parts;
     let settings = &loaded.settings;
-    let traces = Traces::start(|name| environment.get(name), settings.telemetry_shutdown)?;
-    let log_counts = init_tracing(traces.as_ref(), environment);
+    let exporting = traced::begin(settings, environment, &clock)?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
@@ -134,17 +142,21 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         &loaded,
         (notes, history),
         (&plan, &zone, &clock),
-        (log_counts, listener.as_ref()),
+        (&exporting, listener.as_ref()),
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
+    let metrics = Arc::clone(&told.views.metrics);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    runner.environment.keeps_trace_state = exporting.parent.is_some();
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
         Arc::clone(&shutdown),
     ));
-    reloader.listen(hangups, observers.clone(), control);
+    let teller = Arc::clone(&metrics);
+    let applied = move |settings: &Settings| teller.tell_config(config::hash(settings));
+    reloader.listen(hangups, observers.clone(), (control, applied));
     let cycles = Cycles::new(
         plan,
         runner,
@@ -152,7 +164,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         (clock, trace_of),
         Arc::clone(&shutdown),
     )
-    .recorded(recorder.clone().map(recording::record));
+    .recorded(recorder.clone().map(recording::record))
+    .related(exporting.relate());
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
     let last = scheduler.after(&told.restored).run().await;
 
@@ -162,10 +175,11 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let open = Open {
         spawner,
         recorder,
-        traces,
+        exporting,
         http,
     };
-    open.close().await;
+    open.close(settings.telemetry_shutdown).await;
+    leaving::leave(settings, metrics).await;
     if lost_spawner {
         return Ok(Exit::Failed);
     }
@@ -176,22 +190,20 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
 struct Open {
     spawner: Spawner,
     recorder: Option<Recorder>,
-    traces: Option<Traces>,
+    exporting: Exporting,
     http: Option<Http>,
 }
 
 impl Open {
     /// Closes it in order: HTTP last, so that a scrape during the end sees it.
-    async fn close(self) {
+    async fn close(self, telemetry: Duration) {
         let recorded = async {
             if let Some(recorder) = self.recorder {
                 recording::finish(recorder).await;
             }
         };
         tokio::join!(self.spawner.close(), recorded);
-        if let Some(traces) = self.traces {
-            traces.shutdown().await;
-        }
+        self.exporting.close(telemetry).await;
         if let Some(http) = self.http {
             http.stop().await;
         }

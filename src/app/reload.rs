@@ -25,18 +25,22 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// From now on decides each hangup: what is applied goes to `control`, what is not is told to `observers` alone.
+    /// From now on decides each hangup: what is applied goes to `control` and is told to `applied`, what is not is told
+    /// to `observers` alone.
     pub(super) fn listen(
         mut self,
         mut hangups: UnboundedReceiver<()>,
         observers: Observers,
-        control: Control,
+        (control, applied): (Control, impl Fn(&Settings) + Send + 'static),
     ) {
         keep_active(&self.settings);
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
                 match self.decide() {
-                    Ok(request) => control.ask(request),
+                    Ok(request) => {
+                        control.ask(request);
+                        applied(&self.settings);
+                    }
                     Err(problems) => self.reject(problems, &observers),
                 }
             }

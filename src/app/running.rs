@@ -51,6 +51,7 @@ fn child_environment(loaded: &Loaded, environment: &Environment) -> ChildEnviron
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         for_own,
+        keeps_trace_state: false,
         dry_run: loaded.settings.dry_run,
     }
 }

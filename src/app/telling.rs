@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use prometheus::Registry;
 
-use super::recording;
-use crate::config::{Loaded, Settings, Source, StoreChoice};
+use super::traced::Exporting;
+use super::{leaving, recording};
+use crate::config::{self, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
 use crate::engine::Plan;
 use crate::engine::status::StatusBoard;
@@ -17,6 +18,8 @@ use crate::telemetry::console::Console;
 use crate::telemetry::log::JsonLog;
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
+use crate::telemetry::traces::Traces;
+use crate::telemetry::traces::output::OutputLogs;
 
 /// Who is told, and what they show.
 pub(super) struct Told {
@@ -33,22 +36,40 @@ pub(super) fn begin(
     loaded: &Loaded,
     (notes, history): (Vec<String>, Option<History>),
     (plan, zone, clock): (&Plan, &TimeZone, &Clock),
-    (log_counts, listener): (LogCounts, Option<&Listener>),
+    (exporting, listener): (&Exporting, Option<&Listener>),
 ) -> anyhow::Result<Told> {
     let settings = &loaded.settings;
     let board = Arc::new(StatusBoard::new(plan.clone(), clock.now()));
     let configured = plan.configured(clock.now());
     let known = known(plan, &configured, settings, clock);
-    let metrics = metrics(settings, &known, log_counts, listener.is_some())?;
-    let observers = observers(settings, clock, zone, [board.clone(), metrics.clone()]);
+    let metrics = metrics(
+        settings,
+        &known,
+        exporting.log_counts.clone(),
+        listener.is_some(),
+    )?;
+    metrics.tell_config(config::hash(settings));
+    let traces = exporting.traces.as_ref();
+    let spans = traces.map(Traces::account).unwrap_or_default();
+    metrics.count_spans(spans.clone());
+    let output = exporting.output.clone();
+    let first: [Arc<dyn Observer>; 2] = [board.clone(), metrics.clone()];
+    let output = output.map(|output| Arc::new(output) as Arc<dyn Observer>);
+    let first = first.into_iter().chain(output);
+    let observers = observers(settings, clock, zone, first);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
     let (recorder, restored) = recording::begin(history, &observers)?;
+    let output = exporting.output.as_ref();
+    let lines = output.map(OutputLogs::account).unwrap_or_default();
     let views = Views {
         board,
         metrics,
         clock: clock.clone(),
         zone: zone.clone(),
+        spans,
+        output: lines,
+        trace_link: settings.trace_link.clone(),
     };
     Ok(Told {
         observers,
@@ -67,8 +88,10 @@ fn metrics(
 ) -> prometheus::Result<Arc<Metrics>> {
     let metrics = Metrics::new(&Registry::new(), &settings.buckets);
     if is_scraped {
-        metrics.count_log(log_counts);
         metrics.expose_process()?;
+    }
+    if is_scraped || leaving::is_wanted(settings) {
+        metrics.count_log(log_counts);
         metrics.expose_known(known)?;
     }
     Ok(Arc::new(metrics))
@@ -94,7 +117,7 @@ fn observers(
     settings: &Settings,
     clock: &Clock,
     zone: &TimeZone,
-    first: [Arc<dyn Observer>; 2],
+    first: impl Iterator<Item = Arc<dyn Observer>>,
 ) -> Observers {
     let sink = Box::new(io::stdout());
     let lines: Arc<dyn Observer> = match settings.log_format {
@@ -106,7 +129,7 @@ fn observers(
         )),
         LogFormat::Json => Arc::new(JsonLog::new(sink, clock.clone())),
     };
-    Observers::new(first.into_iter().chain([lines]).collect())
+    Observers::new(first.chain([lines]).collect())
 }
 
 fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> Startup {

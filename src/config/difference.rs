@@ -7,12 +7,14 @@ use super::show;
 use crate::domain::{Difference, ProcessorName};
 
 /// Keys that a running orchestrator cannot take over.
-const FIXED: [&str; 6] = [
+const FIXED: [&str; 8] = [
     "porta",
     "escutar",
     "dados",
     "telemetria.buckets",
     "telemetria.encerramento",
+    "telemetria.logs_otlp",
+    "telemetria.link_trace",
     "registros.tipo",
 ];
 

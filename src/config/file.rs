@@ -21,7 +21,6 @@ const DEFAULT_FILE: &str = "orquestrador.toml";
 const MAX_BYTES: u64 = 1 << 20;
 /// Keys of the contract that this version does not know yet.
 const PLANNED: &[&str] = &["distribuicao"];
-const PLANNED_TELEMETRY: &[&str] = &["logs_otlp", "link_trace"];
 /// Guards of a processor count that the file may raise.
 const MOST_PROCESSORS: i64 = 100_000;
 /// Days and runs that the history may keep, at most.
@@ -44,6 +43,8 @@ pub(super) struct FileSettings {
     pub(super) processors: Option<Vec<ProcessorSpec>>,
     pub(super) buckets: Option<Vec<f64>>,
     pub(super) telemetry_shutdown: Option<Duration>,
+    pub(super) output_logs: Option<bool>,
+    pub(super) trace_link: Option<String>,
     pub(super) history_days: Option<usize>,
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
@@ -155,13 +156,15 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     if let Some(mut telemetry) = root.section("telemetria") {
         file.telemetry_shutdown = telemetry.parsed("encerramento", value::duration);
         file.buckets = telemetry.numbers("buckets");
+        file.output_logs = telemetry.boolean("logs_otlp");
+        file.trace_link = telemetry.parsed("link_trace", value::trace_link);
         if !file.buckets.as_deref().is_none_or(is_bounds) {
             telemetry.problem(
                 "buckets",
                 "esperados de 1 a 64 números maiores que zero, em ordem crescente",
             );
         }
-        telemetry.finish(PLANNED_TELEMETRY);
+        telemetry.finish(&[]);
     }
     if let Some(mut history) = root.section("historico") {
         file.history_days = history.count("dias", MOST_DAYS);

@@ -20,4 +20,4 @@ pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};
 pub use settings::{Loaded, Settings, Source, StoreChoice, load};
-pub use show::show;
+pub use show::{hash, show};

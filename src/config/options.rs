@@ -61,6 +61,12 @@ pub struct Flags {
     /// Importa os documentos de exemplo, se o armazenamento embutido estiver vazio
     #[arg(long = "exemplos")]
     pub examples: bool,
+    /// Com --single-run: grava as métricas neste arquivo, para o coletor de arquivos de texto
+    #[arg(long = "arquivo-metricas", value_name = "ARQUIVO")]
+    pub metrics_file: Option<PathBuf>,
+    /// Com --single-run: envia as métricas a este Pushgateway
+    #[arg(long = "pushgateway", value_name = "URL", allow_hyphen_values = true)]
+    pub pushgateway: Option<String>,
 }
 
 /// Flags and variables, checked; `None` where neither said anything.
@@ -84,10 +90,12 @@ pub(super) struct Options {
     pub(super) on_failure: Option<OnFailure>,
     pub(super) only: Option<ProcessorName>,
     pub(super) examples: bool,
+    pub(super) metrics_file: Option<PathBuf>,
+    pub(super) pushgateway: Option<String>,
 }
 
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 15] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -101,6 +109,8 @@ const VARIABLES: [&str; 13] = [
     "ORQUESTRADOR_EM_FALHA",
     "ORQUESTRADOR_APENAS",
     "ORQUESTRADOR_EXEMPLOS",
+    "ORQUESTRADOR_ARQUIVO_METRICAS",
+    "ORQUESTRADOR_PUSHGATEWAY",
 ];
 
 /// The old system's name of the dry run.
@@ -189,11 +199,17 @@ impl Options {
                 value::name,
             ),
             examples: layers.switch(flags.examples, "ORQUESTRADOR_EXEMPLOS"),
+            metrics_file: layers.path(flags.metrics_file.as_ref(), "ORQUESTRADOR_ARQUIVO_METRICAS"),
+            pushgateway: layers.value(
+                ("--pushgateway", flags.pushgateway.as_ref()),
+                "ORQUESTRADOR_PUSHGATEWAY",
+                value::pushgateway,
+            ),
         }
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 13] {
+    pub(super) fn variables() -> [&'static str; 15] {
         VARIABLES
     }
 }

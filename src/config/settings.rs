@@ -67,6 +67,10 @@ pub struct Settings {
     pub max_processors: usize,
     /// Import the example documents into an empty store.
     pub examples: bool,
+    /// Where a single run leaves its metrics, if anywhere.
+    pub metrics_file: Option<PathBuf>,
+    /// Who is sent a single run's metrics, if anybody.
+    pub pushgateway: Option<String>,
     /// Run this processor alone.
     pub only: Option<ProcessorName>,
     /// What is run, in order.
@@ -75,6 +79,10 @@ pub struct Settings {
     pub buckets: Vec<f64>,
     /// Time that the export of traces may take at the end.
     pub telemetry_shutdown: Duration,
+    /// Whether captured output is sent as OTLP logs.
+    pub output_logs: bool,
+    /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
+    pub trace_link: String,
     /// What of the past is kept.
     pub history: HistorySettings,
     /// The documents' store.
@@ -92,6 +100,16 @@ pub struct HistorySettings {
     pub age: Duration,
     /// Runs beyond this number are deleted, oldest first.
     pub runs: u64,
+}
+
+impl HistorySettings {
+    fn of(days: Option<usize>, runs: Option<usize>) -> Self {
+        let days = days.unwrap_or(defaults::HISTORY_DAYS) as u64;
+        Self {
+            age: Duration::from_hours(24 * days),
+            runs: runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
+        }
+    }
 }
 
 impl Settings {
@@ -145,6 +163,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     }
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
+    only_for_single_runs(&options, &mut problems);
     let settings = combine(options, file, store, &mut problems);
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
@@ -155,6 +174,20 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
         source,
         warnings,
     })
+}
+
+/// A service is scraped; what it would leave behind once, at its end, nobody should wait for.
+fn only_for_single_runs(options: &Options, problems: &mut Problems) {
+    let given = [
+        ("--arquivo-metricas", options.metrics_file.is_some()),
+        ("--pushgateway", options.pushgateway.is_some()),
+    ];
+    for (name, is_given) in given {
+        if is_given && !options.single_run {
+            let text = "só vale com --single-run; um serviço mostra as métricas em /metrics";
+            problems.add(name, text);
+        }
+    }
 }
 
 fn combine(
@@ -219,24 +252,20 @@ fn combine(
         parallelism: file.parallelism.unwrap_or_else(defaults::parallelism),
         max_processors: file.max_processors.unwrap_or(defaults::MAX_PROCESSORS),
         examples: options.examples,
+        metrics_file: options.metrics_file,
+        pushgateway: options.pushgateway,
         only: options.only,
         processors,
         buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
+        output_logs: file.output_logs.unwrap_or_default(),
+        trace_link: file.trace_link.unwrap_or_default(),
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
-        history: history(file.history_days, file.history_runs),
+        history: HistorySettings::of(file.history_days, file.history_runs),
         store,
         store_words: file.store_words,
         documents: file.documents,
-    }
-}
-
-fn history(days: Option<usize>, runs: Option<usize>) -> HistorySettings {
-    let days = days.unwrap_or(defaults::HISTORY_DAYS) as u64;
-    HistorySettings {
-        age: Duration::from_hours(24 * days),
-        runs: runs.unwrap_or(defaults::HISTORY_RUNS) as u64,
     }
 }
 

@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
 use super::documents::DocumentSettings;
 use super::settings::{Settings, StoreChoice};
 use crate::domain::mask::{MASK, is_secret};
 use crate::domain::{ProcessorSpec, ScheduleSpec};
+
+/// The low 48 bits of the SHA-256 of what [`show`] shows: a number that every float holds exactly.
+#[must_use]
+pub fn hash(settings: &Settings) -> u64 {
+    let digest = Sha256::digest(show(settings).as_bytes());
+    let low = digest.iter().skip(digest.len() - 6);
+    low.fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
 
 /// The effective settings, in the form of the configuration file.
 #[must_use]
@@ -150,7 +159,9 @@ fn limits(spec: &ProcessorSpec) -> Table {
 fn telemetry(settings: &Settings) -> Table {
     let mut table = Table::new();
     table.insert("buckets".to_owned(), settings.buckets.clone().into());
+    table.insert("logs_otlp".to_owned(), settings.output_logs.into());
     table.insert("encerramento".to_owned(), text(settings.telemetry_shutdown));
+    table.insert("link_trace".to_owned(), settings.trace_link.clone().into());
     table
 }
 

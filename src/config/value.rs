@@ -179,6 +179,32 @@ pub(super) fn backend_url(text: &str) -> Parsed<()> {
     }
 }
 
+/// An address with a place for a trace's id; empty for none.
+pub(super) fn trace_link(text: &str) -> Parsed<String> {
+    let is_address = ["http://", "https://"].iter().any(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    });
+    let is_plain = text.chars().all(|c| c.is_ascii_graphic());
+    if text.is_empty() || (is_address && is_plain && text.contains("{trace_id}")) {
+        return Ok(text.to_owned());
+    }
+    Err("esperado um endereço http:// ou https:// que contenha {trace_id}, ou vazio".to_owned())
+}
+
+/// The address of a Pushgateway.
+pub(super) fn pushgateway(text: &str) -> Parsed<String> {
+    let rest = text.strip_prefix("http://").unwrap_or_default();
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_ascii_graphic() && !"?#".contains(c));
+    if rest.is_empty() || rest.starts_with('/') || !is_plain {
+        let expected = "não é um endereço http:// de um Pushgateway; esperado por exemplo http://localhost:9091";
+        return Err(expected.to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

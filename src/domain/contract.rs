@@ -27,9 +27,11 @@ pub const TRACESTATE: &str = "TRACESTATE";
 /// The service's name for the child's own telemetry.
 pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// Headers of the OTLP exporter; they may hold tokens.
-pub const OTEL_HEADERS: [&str; 2] = [
+pub const OTEL_HEADERS: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
 ];
 
 /// The command word that stands for this very binary in a processor's `comando`.

@@ -15,6 +15,7 @@ pub mod spec;
 pub mod state;
 pub mod time;
 pub mod timing;
+pub mod totals;
 pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
@@ -34,4 +35,5 @@ pub use spec::{
 pub use state::{LastResult, LostRun, MainCycleState, ProcessorState, Restored};
 pub use time::Clock;
 pub use timing::{CatchUp, MissReason, Missed, Overlap, ScheduleSpec, Timing};
+pub use totals::{Series, Totals};
 pub use trace::TraceContext;

@@ -24,6 +24,29 @@ impl TraceContext {
         })
     }
 
+    /// What a `traceparent` header says (W3C Trace Context, section 3.2); none when it is not right. Versions to come
+    /// may say more behind a hyphen.
+    #[must_use]
+    pub fn from_traceparent(text: &str) -> Option<Self> {
+        let is_hex = |part: &str, length| {
+            let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            part.len() == length && part.bytes().all(digits)
+        };
+        let mut parts = text.trim().splitn(5, '-');
+        let mut next = |length| parts.next().filter(|part| is_hex(part, length));
+        let (version, trace_id, span_id, flags) = (next(2)?, next(32)?, next(16)?, next(2)?);
+        let is_whole = parts.next().is_none();
+        if version == "ff" || (version == "00" && !is_whole) {
+            return None;
+        }
+        let context = Self {
+            trace_id: u128::from_str_radix(trace_id, 16).ok()?,
+            span_id: u64::from_str_radix(span_id, 16).ok()?,
+            sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        };
+        (context.trace_id != 0 && context.span_id != 0).then_some(context)
+    }
+
     /// The trace id in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id_hex(&self) -> String {
@@ -64,5 +87,33 @@ mod tests {
             context.to_string(),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         );
+    }
+
+    #[test]
+    fn a_traceparent_is_read_back_and_one_that_the_standard_forbids_is_none() {
+        let right = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::from_traceparent(right).expect("right");
+        assert_eq!(context.to_string(), right);
+        let unsampled = right.replace("-01", "-00");
+        assert!(
+            !TraceContext::from_traceparent(&unsampled)
+                .expect("right")
+                .sampled
+        );
+        let later = right.replace("00-4", "cc-4") + "-what-the-future-will-be-like";
+        assert!(TraceContext::from_traceparent(&later).is_some());
+        for wrong in [
+            "",
+            "00",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473é-00f067aa0ba902b7-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::from_traceparent(wrong), None, "{wrong}");
+        }
     }
 }

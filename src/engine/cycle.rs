@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -25,6 +25,10 @@ use crate::domain::{
 /// Asks telemetry which trace a span belongs to; none when it is not recorded.
 pub type TraceOf = fn(&Span) -> Option<TraceContext>;
 
+/// Tells telemetry of a cycle's span, which nobody has entered yet, and of the cycle of its schedule before, if that
+/// was recorded: what the span continues and what it follows is not the engine's to know.
+pub type Relate = Box<dyn Fn(&Span, Option<TraceContext>) + Send + Sync>;
+
 /// Waits, a bounded time, until facts were written down, all at once.
 pub type Record = Arc<dyn Fn(&[Event]) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -36,6 +40,10 @@ pub struct Cycles<R> {
     pub(super) clock: Clock,
     pub(super) shutdown: Arc<Shutdown>,
     pub(super) trace_of: TraceOf,
+    /// None when nothing is traced.
+    relate: Option<Relate>,
+    /// The trace of each schedule's last cycle; the main one has no name.
+    last_traces: Mutex<HashMap<Option<ProcessorName>, TraceContext>>,
     /// Who writes facts down before they are told; none when nothing may be written.
     record: Option<Record>,
     /// How many runs may be in flight.
@@ -73,6 +81,8 @@ impl<R: Runner> Cycles<R> {
             clock,
             shutdown,
             trace_of,
+            relate: None,
+            last_traces: Mutex::default(),
             record: None,
             slots,
             started: AtomicU64::new(0),
@@ -83,6 +93,33 @@ impl<R: Runner> Cycles<R> {
     #[must_use]
     pub fn recorded(self, record: Option<Record>) -> Self {
         Self { record, ..self }
+    }
+
+    /// Has `relate` told of each cycle's span.
+    #[must_use]
+    pub fn related(self, relate: Option<Relate>) -> Self {
+        Self { relate, ..self }
+    }
+
+    /// The trace of the cycle that `span` is of, related to the one before.
+    fn trace(&self, span: &Span, due: &Due) -> Option<TraceContext> {
+        let Some(relate) = &self.relate else {
+            return (self.trace_of)(span);
+        };
+        let name = match due.schedule {
+            Schedule::Main => None,
+            Schedule::Own => due.processors.first().map(|spec| spec.name.clone()),
+        };
+        let mut last = self
+            .last_traces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        relate(span, last.get(&name).copied());
+        let trace = (self.trace_of)(span);
+        if let Some(trace) = trace.filter(|trace| trace.sampled) {
+            last.insert(name, trace);
+        }
+        trace
     }
 
     /// Has facts written down together, and tells them in order.
@@ -137,7 +174,7 @@ impl<R: Runner> Cycles<R> {
             processors: due.processors.len(),
             started_at: self.clock.now(),
             delay: due.delay,
-            trace: (self.trace_of)(&span),
+            trace: self.trace(&span, &due),
         });
         let mut untold = vec![Event::CycleStarted(Arc::clone(&start))];
         if due.plan.mode == Mode::Parallel && due.processors.len() > 1 {

@@ -25,6 +25,8 @@ pub struct ChildEnvironment {
     pub secrets: Mask,
     /// What only the orchestrator's own processors get: absolute configuration and data paths.
     pub for_own: Vec<(String, String)>,
+    /// Whether the trace state that we were started with belongs to the runs' traces.
+    pub keeps_trace_state: bool,
     /// Whether the run may write nothing.
     pub dry_run: bool,
 }
@@ -141,7 +143,8 @@ impl LocalRunner {
             let is_secret =
                 name == contract::BACKEND_TOKEN || contract::OTEL_HEADERS.contains(&name);
             name.starts_with(contract::OPTION_PREFIX)
-                || [contract::TRACEPARENT, contract::TRACESTATE].contains(&name)
+                || name == contract::TRACEPARENT
+                || (name == contract::TRACESTATE && !self.environment.keeps_trace_state)
                 || (is_secret && !is_listed(name))
         };
         let names = self

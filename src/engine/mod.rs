@@ -15,7 +15,7 @@ pub mod status;
 mod track;
 
 pub use control::{Control, Request, Requests, Shutdown};
-pub use cycle::{Cycles, Record, TraceOf};
+pub use cycle::{Cycles, Record, Relate, TraceOf};
 pub use local::{ChildEnvironment, LocalRunner};
 pub use plan::Plan;
 pub use runner::{RunStop, Runner};

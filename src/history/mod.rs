@@ -10,6 +10,7 @@ mod reading;
 mod restore;
 mod rows;
 mod schema;
+mod totals;
 mod writer;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 pub use error::HistoryError;
 pub use prune::Retention;
 pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedRun, RunDetails};
+pub use totals::add_totals;
 
 use self::fact::Fact;
 use self::writer::{Message, Shared, Work, Writer};

@@ -19,7 +19,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
 /// that of time. A run or cycle without an outcome is open. There is no index by processor: each run would write a
 /// page more, and without it asking 100,000 runs for one processor took 16 ms.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
 CREATE TABLE cycles (
     id TEXT PRIMARY KEY,
@@ -107,6 +107,12 @@ ALTER TABLE runs ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET sequence = numbered.place
     FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM runs) AS numbered WHERE numbered.id = runs.id;
 CREATE INDEX cycles_open ON cycles(id) WHERE outcome IS NULL;
+",
+    "
+CREATE TABLE single_run_totals (
+    series TEXT PRIMARY KEY,
+    numbers TEXT NOT NULL
+) WITHOUT ROWID;
 ",
 ];
 

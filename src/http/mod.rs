@@ -22,9 +22,10 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Clock;
+use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Account;
 
 /// The handler label of a request that no route matched.
 const UNMATCHED: &str = "unmatched";
@@ -41,9 +42,22 @@ pub struct Views {
     pub clock: Clock,
     /// The zone in which times are shown.
     pub zone: TimeZone,
+    /// What becomes of spans.
+    pub spans: Account,
+    /// What becomes of captured output that is sent as OTLP logs.
+    pub output: Account,
+    /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
+    pub trace_link: String,
 }
 
 impl Views {
+    /// Where the trace of `run` can be looked at, if it has one and there is such a place.
+    fn trace_link(&self, run: &Run) -> Option<String> {
+        let trace = run.start.trace.filter(|trace| trace.sampled)?;
+        let link = self.trace_link.replace("{trace_id}", &trace.trace_id_hex());
+        (!link.is_empty()).then_some(link)
+    }
+
     /// RFC 3339 with the offset of the zone.
     fn time(&self, at: Timestamp) -> String {
         at.to_zoned(self.zone.clone())
@@ -234,6 +248,9 @@ mod tests {
             metrics,
             clock: Clock::new(samples::instant),
             zone: TimeZone::UTC,
+            spans: Account::default(),
+            output: Account::default(),
+            trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
         })
     }
 

@@ -134,6 +134,7 @@ fn card(processor: &ProcessorStatus, views: &Views) -> Markup {
         article.card .(class) {
             h3 { (processor.spec.icon) " " (processor.spec.label) }
             p.outcome { (word) }
+            @if let Some(link) = run.and_then(|run| views.trace_link(run)) { p { a href=(link) { "Traço da última execução" } } }
             @if let Some(summary) = run.and_then(super::super::domain::run::Run::summary) { p.summary { (summary) } }
             dl {
                 (fact("Nome", processor.spec.name.as_str()))

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Views;
 use crate::domain::{Outcome, OutputLine, Run};
 use crate::engine::status::{Phase, ProcessorStatus, Status};
+use crate::telemetry::traces::{Counts, ExportState};
 
 /// The longest tail of a run's output in `/status`, bytes.
 const MAX_OUTPUT: usize = 4096;
@@ -48,7 +49,33 @@ pub(super) fn report(status: &Status, views: &Views) -> Value {
             "tempo_medio_ciclo": status.mean_duration().map(seconds),
             "tempo_ultimo_ciclo": status.last_cycle.as_ref().map(|cycle| seconds(cycle.duration)),
         },
+        "telemetria": {
+            "tracos": export_report(&views.spans.counts(), views),
+            "logs": export_report(&views.output.counts(), views),
+        },
         "processadores": by_name(status, |processor| processor_report(processor, status, views)),
+    })
+}
+
+/// How an export over OTLP is doing.
+fn export_report(counts: &Counts, views: &Views) -> Value {
+    let (state, since, error) = match &counts.state {
+        ExportState::Disabled => ("disabled", None, None),
+        ExportState::Ok => ("ok", None, None),
+        ExportState::Degraded { since, error } => {
+            ("degraded", Some(views.time(*since)), Some(error.as_str()))
+        }
+    };
+    json!({
+        "estado": state,
+        "desde": since,
+        "ultimo_erro": error,
+        "exportados": counts.exported,
+        "falhados": counts.failed,
+        "descartados": counts.dropped,
+        "na_fila": counts.queued,
+        "capacidade_fila": counts.capacity,
+        "ultimo_envio": counts.last_success.map(|at| views.time(at)),
     })
 }
 
@@ -102,6 +129,8 @@ fn processor_report(processor: &ProcessorStatus, status: &Status, views: &Views)
         "erros": processor.results - processor.successes,
         "tempo_medio": processor.mean_duration().map(seconds),
         "output": run.map(output_tail),
+        "trace_id": run.and_then(|run| run.start.trace).map(|trace| trace.trace_id_hex()),
+        "link_trace": run.and_then(|run| views.trace_link(run)),
         "ultimo_sucesso": processor.state.last_success.map(|at| views.time(at)),
         "proxima_execucao": status.next_start_of(processor).map(|at| views.time(at)),
     })

@@ -9,7 +9,7 @@ use super::clauses::{Clauses, Match};
 use super::context::{Context, ProcessorError, Report};
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
-use super::work::{Done, Voice, Waiting, each};
+use super::work::{Done, Voice, Waiting, each, stage};
 use crate::docx::report::{self, ClauseNote, Header};
 use crate::docx::{self, Comparison, Document, Modification};
 use crate::records::{
@@ -77,7 +77,9 @@ fn process(
     let (old_file, new_file) = both_files(&base, version)?;
     let old = read(context, &budget, &old_file, "documento anterior")?;
     let new = read(context, &budget, &new_file, "documento da versão")?;
-    let comparison = docx::compare_until(&old, &new, &context.limits, &|| budget.is_over());
+    let comparison = stage("compare", || {
+        docx::compare_until(&old, &new, &context.limits, &|| budget.is_over())
+    });
     let comparison = comparison.map_err(|error| budget.told(error, "comparação"))?;
     budget.check()?;
     let clauses = context.records.clauses_of(&version.id)?;
@@ -85,7 +87,9 @@ fn process(
     let rows = rows(&comparison, &matches);
     let now = context.clock.now();
     let header = header(version, &base, now);
-    let html = report::render(&comparison, (&old, &new), &header, &notes(&matches));
+    let html = stage("report", || {
+        report::render(&comparison, (&old, &new), &header, &notes(&matches))
+    });
     budget.check()?;
     let mut done = Done {
         results: rows.len(),
@@ -97,12 +101,11 @@ fn process(
             name: report_name(&version.id, now),
             html,
         };
-        done.report = Some(
-            context
-                .records
-                .store_comparison(claim, &rows, &report, now)?
-                .report,
-        );
+        let records = &mut context.records;
+        let stored = stage("save", || {
+            records.store_comparison(claim, &rows, &report, now)
+        })?;
+        done.report = Some(stored.report);
     }
     tell(voice, version, (&base, rows.len()), &new);
     Ok(done)

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::context::{Context, ProcessorError, Report};
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
-use super::work::{Done, Voice, Waiting, each};
+use super::work::{Done, Voice, Waiting, each, stage};
 use crate::docx::tags::{self, Tag, Tags};
 use crate::records::{Claim, Collection, NewTag, PendingModel, RecordId};
 
@@ -64,14 +64,14 @@ fn process(
     let budget = Budget::start(context);
     let original = read(context, &budget, &model.original, "arquivo original")?;
     let tagged = read(context, &budget, &model.tagged, "arquivo com tags")?;
-    let found = tags::extract(&tagged);
+    let found = stage("extract", || tags::extract(&tagged));
     budget.check()?;
-    let likeness = tags::likeness(&original, &tagged);
+    let likeness = stage("compare", || tags::likeness(&original, &tagged));
     budget.check()?;
     let rows = tag_rows(&found);
     if let Some(claim) = claim {
         let now = context.clock.now();
-        context.records.store_tags(claim, &rows, now)?;
+        stage("save", || context.records.store_tags(claim, &rows, now))?;
     }
     let label = model.label();
     let percent = format!("{:.1}%", likeness.ratio * 100.0).replace('.', ",");

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::context::Context;
+use super::work::stage;
 use crate::docx::{self, Document, ReadError};
 use crate::domain::Clock;
 use crate::records::{FileId, RecordsError};
@@ -32,6 +33,19 @@ pub(super) enum DocumentError {
     /// The store failed.
     #[error(transparent)]
     Records(#[from] RecordsError),
+}
+
+impl DocumentError {
+    /// What it is, in the words of `error.type`; none for what is nobody's failure.
+    pub(super) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Stopped | Self::Records(RecordsError::ClaimLost { .. }) => None,
+            Self::TooSlow { .. } => Some("timeout"),
+            Self::Unreadable { .. } => Some("unreadable"),
+            Self::Incomplete(_) => Some("incomplete"),
+            Self::Records(_) => Some("records"),
+        }
+    }
 }
 
 /// The time that one document has.
@@ -101,8 +115,13 @@ pub(super) fn read(
     file: &FileId,
     role: &'static str,
 ) -> Result<Document, DocumentError> {
-    let bytes = context.records.read_file(file, context.limits.file_bytes)?;
-    match docx::read_until(&bytes, &context.limits, &|| budget.is_over()) {
+    let bytes = stage("download", || {
+        context.records.read_file(file, context.limits.file_bytes)
+    })?;
+    let document = stage("parse", || {
+        docx::read_until(&bytes, &context.limits, &|| budget.is_over())
+    });
+    match document {
         Ok(document) => budget.check().map(|()| document),
         Err(error) => Err(budget.told(error, role)),
     }

@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use tracing::Span;
+use tracing::field::Empty;
+
 use super::context::{Context, ProcessorError, Report};
 use super::reading::DocumentError;
 use crate::records::{Claim, ClaimResult, Collection, RecordId, RecordsError, RecordsErrorKind};
@@ -74,13 +77,44 @@ pub(super) fn each<T: Waiting>(
                 continue;
             }
         };
+        let span = document_span(collection, record);
+        let _document = span.enter();
         let result = process(context, voice, record, claim.as_ref());
+        if let Err(error) = &result {
+            tell_span(&span, error);
+        }
         let end = conclude(context, claim.as_ref(), result)?;
         if tell(voice, &mut report, &record.label(), end) {
             break;
         }
     }
     Ok(report)
+}
+
+fn document_span(collection: Collection, record: &impl Waiting) -> Span {
+    tracing::info_span!(
+        "document",
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+        error.type = Empty,
+        orquestrador.document.collection = collection.as_str(),
+        orquestrador.document.id = record.id().0.as_str(),
+    )
+}
+
+/// A stop and a lost claim are no failures of the document.
+fn tell_span(span: &Span, error: &DocumentError) {
+    let Some(kind) = error.kind() else {
+        return;
+    };
+    span.record("error.type", kind);
+    span.record("otel.status_code", "ERROR");
+    span.record("otel.status_description", error.to_string());
+}
+
+/// Does one step of a document's work in a span of its own.
+pub(super) fn stage<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
+    tracing::info_span!("stage", otel.name = name).in_scope(work)
 }
 
 enum Taking {

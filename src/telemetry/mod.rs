@@ -1,6 +1,7 @@
 //! The readers of facts that operators look at: console, log, metrics and their text, reports of processors, traces. Refuses to know why a fact came about.
 
 pub mod console;
+mod cumulative;
 pub mod exposition;
 pub mod log;
 pub mod log_counts;

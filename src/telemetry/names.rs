@@ -79,6 +79,7 @@ families! { OURS, "orquestrador_":
     CLOCK_JUMPS = Counter "clock_jumps_total" [] "Times that the wall clock left the monotonic clock behind, or fell behind it.";
     CONFIG_SUCCESSFUL = Gauge "config_last_reload_successful" [] "1 if the last reading of the configuration was applied, 0 if it was rejected.";
     CONFIG_SUCCESS_TIME = Gauge "config_last_reload_success_timestamp_seconds" [] "When the configuration that holds was read.";
+    CONFIG_HASH = Gauge "config_hash" [] "Low 48 bits of the SHA-256 of the settings that hold: replicas that should be alike are when it is.";
     CONFIG_RELOADS = Counter "config_reloads_total" [result] "Reloads that were asked for.";
     RUNS = Counter "runs_total" [outcome processor] "Runs that have ended.";
     RUN_FAILURES = Counter "run_failures_total" [processor reason] "Runs that ended in failure, timeout or error, by reason.";
@@ -118,6 +119,10 @@ families! { OURS, "orquestrador_":
     HISTORY_OPERATIONS = Counter "history_operations_total" [operation result] "What the history did, and whether it could.";
     HISTORY_DURATION = Histogram "history_operation_duration_seconds" [operation] "How long the history took.";
     DATA_FREE = Gauge "data_free_bytes" [] "Bytes free for us where the data directory lies; absent when it cannot be asked.";
+    OTLP_SPANS = Counter "otlp_spans_total" [result] "Spans that were exported, sent in vain, or dropped because the queue was full; with those in the queue, all that ended.";
+    OTLP_QUEUE = Gauge "otlp_queue_spans" [] "Spans that wait or are being sent.";
+    OTLP_CAPACITY = Gauge "otlp_queue_capacity_spans" [] "Spans that may wait; 0 when no endpoint is configured.";
+    OTLP_LAST_SUCCESS = Gauge "otlp_last_export_success_timestamp_seconds" [] "When the collector last took spans, 0 if never.";
     LOG_MESSAGES = Counter "log_messages_total" [level] "Facts and diagnostics of level info and above, counted before any filter.";
     HTTP_REQUESTS = Counter "http_requests_total" [code handler] "HTTP requests answered, by matched route.";
     HTTP_DURATION = Histogram "http_request_duration_seconds" [handler] "From a request to its answer, by matched route.";

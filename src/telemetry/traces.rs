@@ -1,33 +1,46 @@
 //! Spans over OTLP, when an endpoint is configured; nothing at all otherwise. Every OpenTelemetry type stays in here.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod account;
+pub mod output;
+mod parent;
+mod pipeline;
+mod settings;
+
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter as Exporter};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tracing::{Level, Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::domain::TraceContext;
+pub use self::account::{Account, Counts, ExportState};
+pub use self::parent::{RemoteParent, link};
+use self::pipeline::{Admission, Counting, Sending};
+use self::settings::{Asked, Protocol};
+use crate::domain::{Clock, Mask, TraceContext};
 
-/// Variables that name an endpoint; one of them switches the export on (OTLP exporter specification).
-const ENDPOINTS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+/// What a sender that was given up has to say so.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// Why traces cannot be exported as the environment asks.
+/// Why telemetry cannot be exported as the environment asks.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// `OTEL_TRACES_EXPORTER` names something else than ours.
-    #[error("OTEL_TRACES_EXPORTER: {0:?} não é conhecido; esperado otlp ou none")]
-    UnknownExporter(String),
+    /// The variable names an exporter that is none of ours.
+    #[error("{0}: {1:?} não é conhecido; esperado otlp ou none")]
+    UnknownExporter(&'static str, String),
+    /// The variable names a protocol that is none of ours.
+    #[error("{0}: {1:?} não está disponível; esperado grpc ou http/protobuf")]
+    UnknownProtocol(&'static str, String),
     /// This version brings no TLS for the export.
     #[error(
         "{0}: https não está disponível nesta versão; esperado um endereço http:// de um coletor local"
@@ -41,50 +54,60 @@ pub enum TraceError {
 /// The running export.
 pub struct Traces {
     provider: SdkTracerProvider,
-    budget: Duration,
+    account: Account,
+    abandoned: CancellationToken,
 }
 
 impl Traces {
-    /// Starts the export that the `OTEL_*` variables ask for; none when they ask for none.
-    ///
-    /// Must be called within a tokio runtime. `budget` bounds [`Traces::shutdown`].
+    /// Starts the export that the `OTEL_*` variables ask for; none when they ask for none. Errors are told without what
+    /// `mask` knows, which is asked only then. Must be called within a tokio runtime, which has to live until [`Traces::shutdown`] is over.
     ///
     /// # Errors
     ///
     /// A setting that is wrong.
     pub fn start<'a>(
         variable: impl Fn(&str) -> Option<&'a str>,
-        budget: Duration,
+        clock: Clock,
+        mask: impl FnOnce() -> Mask,
     ) -> Result<Option<Self>, TraceError> {
-        let disabled =
-            variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        match variable("OTEL_TRACES_EXPORTER") {
-            Some("none") => return Ok(None),
-            None | Some("otlp") => {}
-            Some(other) => return Err(TraceError::UnknownExporter(other.to_owned())),
-        }
-        let Some(endpoint) = ENDPOINTS
-            .into_iter()
-            .find(|name| variable(name).is_some())
-            .filter(|_| !disabled)
-        else {
+        let Some(asked) = settings::read(settings::TRACES, &variable)? else {
             return Ok(None);
         };
-        if variable(endpoint).is_some_and(|url| url.starts_with("https:")) {
-            return Err(TraceError::Https(endpoint));
-        }
-        let exporter = Edges::new(SpanExporter::builder().build()?);
-        let mut resource = Resource::builder();
-        if variable("OTEL_SERVICE_NAME").is_none() {
-            resource = resource.with_service_name("orquestrador");
-        }
-        let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-        let resource = resource.with_attribute(version).build();
-        let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
-            .with_resource(resource)
+        let sending = sending(&asked, "traços", (clock, &mask()));
+        let (account, abandoned) = (sending.account.clone(), sending.abandoned.clone());
+        let exporter = Counting {
+            exporter: exporter(&asked)?,
+            sending,
+        };
+        // Batch size and delay come from their variables; the queue's size must be the admission's.
+        let batches = BatchConfigBuilder::default().with_max_queue_size(asked.queue);
+        let queue = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batches.build())
             .build();
-        Ok(Some(Self { provider, budget }))
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(Admission {
+                account: account.clone(),
+                queue,
+            })
+            .with_resource(resource(variable("OTEL_SERVICE_NAME").is_some()))
+            .build();
+        Ok(Some(Self {
+            provider,
+            account,
+            abandoned,
+        }))
+    }
+
+    /// Whether the `OTEL_*` variables ask for an export that there can be.
+    #[must_use]
+    pub fn is_asked_for<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> bool {
+        matches!(settings::read(settings::TRACES, variable), Ok(Some(_)))
+    }
+
+    /// What becomes of the spans.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account.clone()
     }
 
     /// The layer that turns our spans into OTLP spans. Its filter is fixed: the exporters' own spans would feed themselves.
@@ -104,62 +127,88 @@ impl Traces {
         layer.with_filter(Targets::new().with_target("orquestrador", Level::INFO))
     }
 
-    /// Sends what is waiting, within the budget, and ends the export.
-    pub async fn shutdown(self) {
-        // Called inline it would wait for a runtime that it blocks, and lose every span.
-        let ended =
-            tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(self.budget))
-                .await;
-        if let Ok(Err(error)) = ended {
-            tracing::warn!(%error, "spans were lost at the end");
-        }
+    /// Sends what is waiting, within `budget`, and ends the export. What is lost then is said.
+    pub async fn shutdown(self, budget: Duration) {
+        let provider = self.provider;
+        let ending = move || provider.shutdown_with_timeout(budget).is_ok();
+        end(ending, budget, (&self.account, &self.abandoned)).await;
     }
 }
 
-/// Says once that the export fails, and once that it works again: a collector that is down must not be silent, nor
-/// fill the log.
-#[derive(Debug)]
-struct Edges {
-    exporter: SpanExporter,
-    is_failing: AtomicBool,
-}
-
-impl Edges {
-    fn new(exporter: SpanExporter) -> Self {
-        Self {
-            exporter,
-            is_failing: AtomicBool::new(false),
-        }
+/// Has `ending` send what is waiting, within `budget`, and says what was lost.
+async fn end(
+    ending: impl FnOnce() -> bool + Send + 'static,
+    budget: Duration,
+    (account, abandoned): (&Account, &CancellationToken),
+) {
+    // Called inline it would wait for a runtime that it blocks, and lose everything.
+    let ending = tokio::task::spawn_blocking(ending);
+    let is_ended = tokio::time::timeout(budget, ending).await;
+    if !matches!(is_ended, Ok(Ok(true))) {
+        abandoned.cancel();
+        settle(account).await;
+    }
+    let (counts, what) = (account.counts(), account.what());
+    let lost = counts.failed + counts.dropped + counts.queued;
+    if lost > 0 {
+        tracing::warn!(
+            exported = counts.exported,
+            failed = counts.failed,
+            dropped = counts.dropped,
+            queued = counts.queued,
+            "{lost} {what} não chegaram ao coletor"
+        );
     }
 }
 
-impl Exporter for Edges {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = batch.len();
-        let result = self.exporter.export(batch).await;
-        match &result {
-            Err(error) if !self.is_failing.swap(true, Ordering::Relaxed) => {
-                tracing::warn!("traços não podem ser exportados ({count} perdidos): {error}");
-            }
-            Ok(()) if self.is_failing.swap(false, Ordering::Relaxed) => {
-                tracing::warn!("a exportação de traços voltou a funcionar");
-            }
-            Ok(()) | Err(_) => {}
+/// Waits a moment for a sender that was given up to count what it had.
+async fn settle(account: &Account) {
+    let settled = async {
+        while account.counts().queued > 0 {
+            tokio::time::sleep(LAST_WORDS / 20).await;
         }
-        result
-    }
+    };
+    // Over HTTP it may hang in the system; what it has stays queued then.
+    drop(tokio::time::timeout(LAST_WORDS, settled).await);
+}
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
+/// How what is asked for is sent.
+fn sending(asked: &Asked, what: &'static str, (clock, mask): (Clock, &Mask)) -> Sending {
+    let capacity = u64::try_from(asked.queue).unwrap_or(u64::MAX);
+    Sending {
+        account: Account::open(clock, what, capacity),
+        mask: masked(mask, asked),
+        limit: asked.timeout,
+        runtime: Handle::current(),
+        abandoned: CancellationToken::new(),
     }
+}
 
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
+fn exporter(asked: &Asked) -> Result<SpanExporter, TraceError> {
+    let builder = SpanExporter::builder();
+    Ok(match asked.protocol {
+        Protocol::Grpc => builder.with_tonic().with_timeout(asked.timeout).build()?,
+        Protocol::Http => {
+            let protocol = opentelemetry_otlp::Protocol::HttpBinary;
+            let builder = builder.with_http().with_protocol(protocol);
+            builder.with_timeout(asked.timeout).build()?
+        }
+    })
+}
 
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+fn resource(is_named: bool) -> Resource {
+    let mut resource = Resource::builder();
+    if !is_named {
+        resource = resource.with_service_name("orquestrador");
     }
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    resource.with_attribute(version).build()
+}
+
+/// `mask`, and what the endpoint's address says of its user.
+fn masked(mask: &Mask, asked: &Asked) -> Mask {
+    let credentials = asked.credentials.as_deref();
+    mask.and(&Mask::new(credentials.map(|user| ("AUTH", user)), &[]))
 }
 
 /// The trace context of a span; none when it is not recorded.

@@ -77,7 +77,7 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status,
         "status modo_execucao intervalo_verificacao ciclos_executados ultimo_ciclo proximo_ciclo \
-         processadores_ativos uptime_segundos sistema performance processadores",
+         processadores_ativos uptime_segundos sistema performance telemetria processadores",
     );
     assert_keys(
         &status["sistema"],
@@ -91,7 +91,7 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status["processadores"]["bom"],
         "sucesso resultado motivo resumo timestamp duracao_segundos codigo_saida execucoes sucessos \
-         erros tempo_medio output ultimo_sucesso proxima_execucao tentativas",
+         erros tempo_medio output trace_id link_trace ultimo_sucesso proxima_execucao tentativas",
     );
 }
 

@@ -11,11 +11,14 @@
     reason = "tests"
 )]
 
+mod collector;
 mod command_line;
 mod documents;
+mod end_to_end;
 mod exposition;
 mod history;
 mod http;
+mod leaving;
 mod limits;
 mod metrics;
 mod queue;
@@ -27,3 +30,4 @@ mod single_run;
 mod soak;
 mod supervision;
 mod support;
+mod traces;

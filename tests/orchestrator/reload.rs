@@ -226,3 +226,35 @@ fn a_hundred_valid_and_invalid_reloads_under_load_disturb_no_run_and_no_counter(
     }
     place.assert_nothing_is_alive();
 }
+
+#[test]
+fn the_hash_of_the_settings_is_the_same_for_the_same_settings_and_changes_with_an_applied_reload() {
+    let hash = |service: &crate::support::Running| -> u64 {
+        let text = service.get("/metrics").body;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("orquestrador_config_hash "));
+        line.expect("a hash").parse().unwrap()
+    };
+    let place = Place::with_config(&config(""));
+    let other = Place::with_config(&config(""));
+    let (service, twin) = (place.service(&[]), other.service(&[]));
+    let before = hash(&service);
+    assert_eq!(hash(&twin), before);
+    assert!((1..1 << 48).contains(&before), "{before}");
+
+    place.write("orquestrador.toml", config("").replace("1h", "0h"));
+    service.signal(Signal::SIGHUP);
+    wait_until("the rejection", LIMIT, || {
+        let text = service.get("/metrics").body;
+        text.contains("orquestrador_config_reloads_total{result=\"rejected\"} 1")
+            .then_some(())
+    });
+    assert_eq!(hash(&service), before, "what was rejected does not hold");
+
+    place.write("orquestrador.toml", config("").replace("1h", "2h"));
+    service.signal(Signal::SIGHUP);
+    wait_until("another hash", LIMIT, || {
+        (hash(&service) != before).then_some(())
+    });
+}

@@ -53,6 +53,19 @@ impl Exemplars {
         }
     }
 
+    /// Gives up the exemplars of processors that are not known any more.
+    pub(in crate::telemetry) fn retain(&self, is_known: impl Fn(&str) -> bool) {
+        let of_known = |block: &String| {
+            let found = block.split_once("processor=\"");
+            let name = found.and_then(|(_, rest)| rest.split('"').next());
+            name.is_none_or(&is_known)
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for of_family in kept.values_mut() {
+            of_family.retain(|block, _| of_known(block));
+        }
+    }
+
     /// What is kept now. To be taken before gathering, so that no exemplar is newer than its sample.
     pub(in crate::telemetry) fn snapshot(&self) -> Snapshot {
         self.0

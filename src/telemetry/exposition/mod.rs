@@ -10,5 +10,5 @@ mod negotiate;
 mod tests;
 
 pub(super) use encode::encode;
-pub(super) use exemplars::{Exemplar, Exemplars};
+pub(super) use exemplars::{Exemplar, Exemplars, Snapshot};
 pub use negotiate::{Format, accepts_gzip};

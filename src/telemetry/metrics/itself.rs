@@ -8,7 +8,8 @@ use prometheus::proto::MetricFamily;
 use super::super::log::Level;
 use super::super::log_counts::LogCounts;
 use super::super::names;
-use super::filling::{Filling, number, single};
+use super::super::traces::Account;
+use super::filling::{Filling, number, single, single_time};
 use super::histogram::{Bounds, Histogram};
 use crate::domain::HistoryOperation;
 
@@ -31,6 +32,8 @@ pub(super) struct Itself {
     wait_bounds: Bounds,
     pub(super) slots: usize,
     pub(super) log: LogCounts,
+    pub(super) spans: Account,
+    pub(super) config_hash: u64,
     /// Where the data lies.
     pub(super) data_dir: Option<PathBuf>,
     routes: Vec<Route>,
@@ -45,6 +48,8 @@ impl Itself {
             wait_bounds,
             slots: 0,
             log: LogCounts::default(),
+            spans: Account::default(),
+            config_hash: 0,
             data_dir: None,
             routes: Vec::new(),
             history: Default::default(),
@@ -115,10 +120,12 @@ impl Itself {
         let mut families = vec![
             build.into_family(),
             single(&names::WORKER_SLOTS, number(slots)),
+            single(&names::CONFIG_HASH, number(self.config_hash)),
         ];
         families.extend(self.requests());
         families.extend(self.history());
         families.push(self.log_messages());
+        families.extend(self.spans());
         families.extend(
             self.free_bytes()
                 .map(|free| single(&names::DATA_FREE, free)),
@@ -157,6 +164,20 @@ impl Itself {
             messages.count(&[level.word()], self.log.get(level));
         }
         messages.into_family()
+    }
+
+    fn spans(&self) -> [MetricFamily; 4] {
+        let counts = self.spans.counts();
+        let mut spans = Filling::new(&names::OTLP_SPANS);
+        spans.count(&["exported"], counts.exported);
+        spans.count(&["failed"], counts.failed);
+        spans.count(&["dropped"], counts.dropped);
+        [
+            spans.into_family(),
+            single(&names::OTLP_QUEUE, number(counts.queued)),
+            single(&names::OTLP_CAPACITY, number(counts.capacity)),
+            single_time(&names::OTLP_LAST_SUCCESS, counts.last_success),
+        ]
     }
 
     fn free_bytes(&self) -> Option<f64> {

@@ -4,6 +4,7 @@
 //! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
 
 mod cycles;
+mod facts;
 mod filling;
 mod histogram;
 mod itself;
@@ -27,14 +28,16 @@ use self::histogram::{Bounds, waits};
 use self::itself::Itself;
 use self::processors::Processors;
 use self::schedules::Schedules;
-use super::exposition::{Exemplar, Exemplars, Format, encode};
-use super::log::{self, Level};
+use super::cumulative;
+use super::exposition::{Exemplar, Exemplars, Format, Snapshot, encode};
+use super::log::Level;
 use super::log_counts::LogCounts;
 use super::names;
 use super::reports::{self, Fault, Reports};
+use super::traces::Account;
 use crate::domain::{
-    Configured, Cycle, Event, Missed, Mode, Observer, ProcessorName, Reload, ReloadResult, Report,
-    Restored, Run, RunStart, Schedule, TraceContext, Trigger,
+    Configured, Cycle, Missed, Mode, ProcessorName, Reload, ReloadResult, Report, Restored, Run,
+    RunStart, Schedule, Totals, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -146,6 +149,16 @@ impl Metrics {
         locked(&self.state).itself.log = counts;
     }
 
+    /// Shows which settings hold, by a hash of 48 bits.
+    pub fn tell_config(&self, hash: u64) {
+        locked(&self.state).itself.config_hash = hash;
+    }
+
+    /// Shows what becomes of spans, as `account` has it.
+    pub fn count_spans(&self, account: Account) {
+        locked(&self.state).itself.spans = account;
+    }
+
     /// Makes everything known that the configuration knows, so that it is there at 0. Only a scrape has a use for it:
     /// a run that nobody can scrape is spared it, and what is told of processors that are not known is not counted.
     ///
@@ -184,6 +197,17 @@ impl Metrics {
         encode(&self.gather(), &exemplars, format)
     }
 
+    /// What is worth keeping when the process ends, as text 0.0.4. `add` is given what was counted and answers the sums
+    /// that are to stand there instead, if there are any.
+    pub fn render_lasting(&self, add: impl FnOnce(&Totals) -> Option<Totals>) -> String {
+        let families = cumulative::lasting(self.registry.gather());
+        let families = match add(&cumulative::totals(&families)) {
+            Some(sums) => cumulative::summed(families, &sums),
+            None => families,
+        };
+        encode(&families, &Snapshot::default(), Format::Text)
+    }
+
     fn gather(&self) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
         let series: u64 = families.iter().map(series).sum();
@@ -210,6 +234,10 @@ impl Metrics {
             state.cycles.left_queue();
         }
         let bucket = state.processors.finished(run);
+        if !state.processors.knows(run.start.spec.name.as_str()) {
+            // Its last run has ended, or this is a late one.
+            return self.exemplars.retain(|name| state.processors.knows(name));
+        }
         drop(state);
         let Some(trace) = run.start.trace.filter(|trace| trace.sampled) else {
             return;
@@ -296,6 +324,7 @@ impl Metrics {
         {
             state.itself.slots = *slots;
             state.expose(*mode, processors, reload.at);
+            self.exemplars.retain(|name| state.processors.knows(name));
         }
     }
 
@@ -337,65 +366,6 @@ fn series(family: &MetricFamily) -> u64 {
     };
     let sum = family.get_metric().iter().map(of).sum::<usize>();
     u64::try_from(sum).unwrap_or(u64::MAX)
-}
-
-impl Observer for Metrics {
-    fn observe(&self, event: &Event) {
-        if let Some(level) = log::level(event) {
-            locked(&self.state).itself.log.count(level);
-        }
-        match event {
-            Event::LoopTicked { at } => locked(&self.state).tick = Some(*at),
-            Event::StartPlanned { processor, at, .. } => self.planned(processor.as_ref(), *at),
-            Event::StartMissed(missed) => self.missed(missed),
-            Event::ClockJumped { .. } => locked(&self.state).schedules.jumped(),
-            Event::Paused { .. } => locked(&self.state).schedules.paused(true),
-            Event::Resumed { .. } => locked(&self.state).schedules.paused(false),
-            Event::ConfigReloaded(reload) => self.reloaded(reload),
-            Event::CycleStarted(start) => {
-                let mut state = locked(&self.state);
-                // An interval has no next start while its cycle runs; a pattern always has one.
-                let counts_from_end = matches!(start.trigger, Trigger::Startup | Trigger::Interval);
-                let next = state.cycles.next_start.filter(|_| !counts_from_end);
-                state.cycles.started(start);
-                if start.schedule == Schedule::Main {
-                    state.cycles.next_start = next;
-                    state.processors.next_start = next;
-                }
-            }
-            Event::RunStarted(start) => {
-                let mut state = locked(&self.state);
-                state.cycles.left_queue();
-                state.processors.started(start);
-            }
-            Event::RunFinished(run) => self.run_finished(run),
-            Event::StraysEnded(escaped) => {
-                locked(&self.state).processors.strays += u64::from(escaped.count);
-            }
-            Event::CycleFinished(cycle) => self.cycle_finished(cycle),
-            Event::ShutdownStarted { .. } => {
-                let mut state = locked(&self.state);
-                state.cycles.next_start = None;
-                state.processors.nothing_planned();
-            }
-            Event::Restored(restored) => self.restored(restored),
-            Event::HistoryOperated {
-                operation,
-                duration,
-                is_ok,
-            } => {
-                let mut state = locked(&self.state);
-                state.itself.operated(*operation, *duration, *is_ok);
-            }
-            Event::MetricsReported { run, at, report } => self.reported(run, *at, report),
-            Event::Started(_)
-            | Event::AttemptFailed { .. }
-            | Event::HistoryFailed { .. }
-            | Event::HistoryRecovered { .. }
-            | Event::RunOutput { .. }
-            | Event::ShutdownForced { .. } => {}
-        }
-    }
 }
 
 #[cfg(test)]

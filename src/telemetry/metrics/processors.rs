@@ -183,6 +183,11 @@ impl Processors {
         self.index = names.zip(0..).collect();
     }
 
+    /// Whether anything is counted of this one.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.index.keys().any(|known| known.as_str() == name)
+    }
+
     /// Those that are known, by name.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         self.series

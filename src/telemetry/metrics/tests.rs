@@ -1,8 +1,11 @@
 //! Facts in, exposition out.
 
+mod exemplars;
+
 use super::*;
 use crate::domain::{
-    HistoryOperation, LostRun, MainCycleState, Outcome, ProcessorState, RunId, samples,
+    Difference, Event, HistoryOperation, LostRun, MainCycleState, Observer as _, Outcome,
+    ProcessorState, RunId, ScheduleSpec, samples,
 };
 use prometheus::proto::LabelPair;
 
@@ -344,25 +347,4 @@ fn a_run_in_flight_is_told_by_its_start_and_left_the_queue() {
         value(&after, "run_attempts_total{processor=\"bom\"}"),
         Some(1.0)
     );
-}
-
-#[test]
-fn exemplars_stand_in_openmetrics_only_at_the_bucket_that_they_fell_into() {
-    let metrics = metrics();
-    for event in samples::cycle() {
-        metrics.observe(&event);
-    }
-    let open = metrics.render(Format::OpenMetrics);
-    let ids = "{trace_id=\"00000000000000000000000000000abc\",span_id=\"0000000000000def\"}";
-    for line in [
-        format!("orquestrador_runs_total{{outcome=\"success\",processor=\"bom\"}} 1 # {ids} 1 1795370647.5"),
-        format!("orquestrador_run_failures_total{{processor=\"ruim\",reason=\"exit_code\"}} 1 # {ids} 1 1795370647.5"),
-        format!("orquestrador_run_duration_seconds_bucket{{outcome=\"success\",processor=\"bom\",le=\"2.0\"}} 1 # {ids} 1.5 1795370647.5"),
-        "orquestrador_run_duration_seconds_bucket{outcome=\"success\",processor=\"bom\",le=\"1.0\"} 0".to_owned(),
-        "# TYPE orquestrador_runs counter".to_owned(),
-    ] {
-        assert!(open.lines().any(|found| found == line), "{line} in\n{open}");
-    }
-    assert!(open.ends_with("\n# EOF\n"), "{open}");
-    assert!(!text(&metrics).contains("trace_id"));
 }
