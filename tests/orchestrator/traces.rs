@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::collector::{
     BlackHole, Collector, Manner, Protocol, Received, attribute, hex, refusing, text,
 };
-use crate::support::{Finished, LIMIT, Launch, Place, Running, now, processor, wait_until};
+use crate::support::{Finished, LIMIT, Launch, Place, Running, now, pause, processor, wait_until};
 
 /// Everything that a span can become.
 const RESULTS: [&str; 4] = ["exportados", "falhados", "descartados", "na_fila"];
@@ -58,6 +58,11 @@ fn total(exposition: &str, family: &str) -> u64 {
     format!("{sum:.0}").parse().unwrap()
 }
 
+/// Cycles and runs that were told to have ended.
+fn ended(exposition: &str) -> u64 {
+    total(exposition, "orquestrador_cycles_total") + total(exposition, "orquestrador_runs_total")
+}
+
 /// Lets cycles go until `enough`, pauses the schedule, and answers the exposition and the spans' part of the status
 /// of the stillness after the last cycle.
 fn still_after(running: &Running, enough: impl Fn(&Value) -> bool) -> (String, Value) {
@@ -70,8 +75,14 @@ fn still_after(running: &Running, enough: impl Fn(&Value) -> bool) -> (String, V
         is_still.then_some(())
     });
     // What is being sent changes places in between, so both are asked until they agree.
+    // A cycle that began right before the pause is told a moment after it.
     wait_until("status and metrics that agree", LIMIT, || {
+        let before = ended(&running.get("/metrics").body);
+        pause(Duration::from_millis(300));
         let exposition = running.get("/metrics").body;
+        if ended(&exposition) != before || total(&exposition, "orquestrador_cycles_in_flight") > 0 {
+            return None;
+        }
         let status = spans(&running.status()).clone();
         let sum = total(&exposition, "orquestrador_otlp_spans_total");
         let queued = total(&exposition, "orquestrador_otlp_queue_spans");
@@ -85,8 +96,7 @@ fn still_after(running: &Running, enough: impl Fn(&Value) -> bool) -> (String, V
 /// Cycles and runs that ended are the spans that were produced, and each of them is in exactly one place.
 #[track_caller]
 fn assert_adds_up((exposition, spans): &(String, Value)) -> u64 {
-    let produced = total(exposition, "orquestrador_cycles_total")
-        + total(exposition, "orquestrador_runs_total");
+    let produced = ended(exposition);
     let sum: u64 = RESULTS.iter().map(|key| number(spans, key)).sum();
     assert_eq!(sum, produced, "{spans}");
     assert!(produced > 0);
