@@ -190,6 +190,28 @@ fn only_for_single_runs(options: &Options, problems: &mut Problems) {
     }
 }
 
+/// Of the processors only `only`, which then waits for no other.
+fn keep_only(only: &ProcessorName, processors: &mut Vec<ProcessorSpec>, problems: &mut Problems) {
+    let names: Vec<_> = processors
+        .iter()
+        .map(|spec| spec.name.to_string())
+        .collect();
+    processors.retain(|spec| spec.name == *only);
+    for spec in processors.iter_mut() {
+        spec.depends_on.clear();
+    }
+    if processors.is_empty() {
+        problems.add(
+            "--apenas",
+            format!(
+                "{:?} não é um processador configurado; há: {}",
+                only.as_str(),
+                names.join(", ")
+            ),
+        );
+    }
+}
+
 fn combine(
     options: Options,
     file: FileSettings,
@@ -205,24 +227,7 @@ fn combine(
     };
     let mut processors = file.processors.unwrap_or_else(defaults::processors);
     if let Some(only) = &options.only {
-        let names: Vec<_> = processors
-            .iter()
-            .map(|spec| spec.name.to_string())
-            .collect();
-        processors.retain(|spec| spec.name == *only);
-        for spec in &mut processors {
-            spec.depends_on.clear();
-        }
-        if processors.is_empty() {
-            problems.add(
-                "--apenas",
-                format!(
-                    "{:?} não é um processador configurado; há: {}",
-                    only.as_str(),
-                    names.join(", ")
-                ),
-            );
-        }
+        keep_only(only, &mut processors, problems);
     }
     Settings {
         mode,
