@@ -13,6 +13,8 @@ use crate::domain::Difference;
 pub struct Shutdown {
     /// Cancelled by the first request.
     pub requested: CancellationToken,
+    /// Cancelled once everybody was told of the first: from here on runs end, so that no end is told before its reason.
+    pub told: CancellationToken,
     /// Cancelled by the second.
     pub forced: CancellationToken,
     first: OnceLock<&'static str>,

@@ -107,7 +107,7 @@ impl<R: Runner> Cycles<R> {
         // One commit for the end of the run before and the beginning of this one.
         beginning.push(Event::RunStarted(Arc::clone(start)));
         let stop = RunStop {
-            requested: self.shutdown.requested.child_token(),
+            requested: self.shutdown.told.child_token(),
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
@@ -180,7 +180,10 @@ impl<R: Runner> Cycles<R> {
         };
         tokio::select! {
             biased;
-            () = self.shutdown.requested.cancelled() => Err(cancelled),
+            () = self.shutdown.requested.cancelled() => {
+                self.shutdown.told.cancelled().await;
+                Err(cancelled)
+            }
             () = planned.gate.replaced.cancelled() => Err(replaced),
             ready = ready => ready,
         }

@@ -272,6 +272,9 @@ impl<R: Runner> Scheduler<R> {
             self.drop_backlogs();
             self.state(&Event::ShutdownStarted { signal });
         }
+        if shutdown.requested.is_cancelled() {
+            shutdown.told.cancel();
+        }
         let mut forced = false;
         while self.flying > 0 {
             tokio::select! {
