@@ -1,6 +1,7 @@
 //! The commands that end by themselves: check the configuration, run a document processor, work with documents.
 
 use std::ffi::{CStr, OsString};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::cli::history::Refusal;
 use crate::cli::{self, OwnProcessor, stderr_line, stdout_text};
 use crate::config::{self, ConfigError, Environment, Loaded, Settings, Source};
 use crate::domain::ProcessorSpec;
+use crate::domain::contract::METRICS_FILE;
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
@@ -70,9 +72,7 @@ pub(super) fn metrics(markdown: bool) -> Exit {
 /// variables are those that it was started with.
 pub(super) fn show_difference(loaded: &Loaded) -> Exit {
     let path = active_file(&loaded.settings);
-    let Some((active, settings)) = std::fs::read_to_string(&path)
-        .ok()
-        .zip(running_settings(loaded))
+    let Some((active, settings)) = fs::read_to_string(&path).ok().zip(running_settings(loaded))
     else {
         stderr_line(&format!(
             "❌ {}: nenhum orquestrador em ciclos usa este diretório de dados",
@@ -113,9 +113,9 @@ pub(super) fn show_difference(loaded: &Loaded) -> Exit {
 /// What the orchestrator that holds the lock would load now; none if there is none that can be looked at.
 fn running_settings(loaded: &Loaded) -> Option<Result<Settings, ConfigError>> {
     let lock = loaded.settings.instance_dir().join("orquestrador.lock");
-    let pid: u32 = std::fs::read_to_string(lock).ok()?.trim().parse().ok()?;
+    let pid: u32 = fs::read_to_string(lock).ok()?.trim().parse().ok()?;
     let words = |file: &str| -> Option<Vec<OsString>> {
-        let bytes = std::fs::read(format!("/proc/{pid}/{file}")).ok()?;
+        let bytes = fs::read(format!("/proc/{pid}/{file}")).ok()?;
         let words = bytes
             .split(|byte| *byte == 0)
             .filter(|word| !word.is_empty());
@@ -177,10 +177,10 @@ fn unstartable(spec: &ProcessorSpec, path: &str) -> Option<String> {
 /// `processador NOME`: one run of a document processor, in this process.
 pub(super) fn processor(name: OwnProcessor, loaded: &Loaded, environment: &Environment) -> Exit {
     set_process_name(process_name(name));
-    traced::within_run(environment, || process(name, loaded))
+    traced::within_run(environment, || process(name, loaded, environment))
 }
 
-fn process(name: OwnProcessor, loaded: &Loaded) -> Exit {
+fn process(name: OwnProcessor, loaded: &Loaded, environment: &Environment) -> Exit {
     match prepare(loaded) {
         Ok(mut context) => {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
@@ -192,6 +192,11 @@ fn process(name: OwnProcessor, loaded: &Loaded) -> Exit {
                     processors::automatico::run(&mut context, &mut out, &mut err)
                 }
             };
+            if let Some(path) = environment.get(METRICS_FILE)
+                && let Err(error) = leave_metrics(Path::new(&path), &context)
+            {
+                stderr_line(&format!("aviso: {path}: métricas não gravadas: {error}"));
+            }
             let code = ProcessorExit::of(&result).code();
             if let Err(error) = result {
                 stderr_line(&format!("erro: {error}"));
@@ -203,6 +208,11 @@ fn process(name: OwnProcessor, loaded: &Loaded) -> Exit {
             Exit::Code(exit.code())
         }
     }
+}
+
+/// Writes what the run counted where the orchestrator looks for it.
+fn leave_metrics(path: &Path, context: &Context) -> anyhow::Result<()> {
+    Ok(fs::write(path, context.metrics.text()?)?)
 }
 
 fn prepare(loaded: &Loaded) -> Result<Context, (String, ProcessorExit)> {

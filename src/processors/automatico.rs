@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::clauses::{Clauses, Match};
 use super::context::{Context, ProcessorError, Report};
+use super::metrics::WorkMetrics;
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
 use super::work::{Done, Voice, Waiting, each, stage};
@@ -50,9 +51,10 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
-    let pending = context
-        .records
-        .pending_versions(context.versions_per_run, now)?;
+    context.metrics = WorkMetrics::of(Collection::Version);
+    let records = &mut context.records;
+    let ask = || records.pending_versions(context.versions_per_run, now);
+    let pending = context.metrics.request("pending", ask)?;
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
@@ -73,21 +75,25 @@ fn process(
     claim: Option<&Claim>,
 ) -> Result<Done, DocumentError> {
     let budget = Budget::start(context);
-    let base = context.records.base_of(&version.id)?;
+    let records = &mut context.records;
+    let ask = || records.base_of(&version.id);
+    let base = context.metrics.request("read", ask)?;
     let (old_file, new_file) = both_files(&base, version)?;
     let old = read(context, &budget, &old_file, "documento anterior")?;
     let new = read(context, &budget, &new_file, "documento da versão")?;
-    let comparison = stage("compare", || {
+    let comparison = stage(&context.metrics, "compare", || {
         docx::compare_until(&old, &new, &context.limits, &|| budget.is_over())
     });
     let comparison = comparison.map_err(|error| budget.told(error, "comparação"))?;
     budget.check()?;
-    let clauses = context.records.clauses_of(&version.id)?;
+    let records = &mut context.records;
+    let ask = || records.clauses_of(&version.id);
+    let clauses = context.metrics.request("read", ask)?;
     let matches = find_clauses(&comparison, &clauses);
     let rows = rows(&comparison, &matches);
     let now = context.clock.now();
     let header = header(version, &base, now);
-    let html = stage("report", || {
+    let html = stage(&context.metrics, "report", || {
         report::render(&comparison, (&old, &new), &header, &notes(&matches))
     });
     budget.check()?;
@@ -101,11 +107,15 @@ fn process(
             name: report_name(&version.id, now),
             html,
         };
-        let records = &mut context.records;
-        let stored = stage("save", || {
-            records.store_comparison(claim, &rows, &report, now)
-        })?;
+        let (metrics, records) = (&context.metrics, &mut context.records);
+        let store = || records.store_comparison(claim, &rows, &report, now);
+        let stored = stage(metrics, "save", || metrics.request("store", store))?;
         done.report = Some(stored.report);
+    }
+    context.metrics.modifications(&comparison);
+    for found in &matches {
+        let needs_review = found.as_ref().map(Match::needs_review);
+        context.metrics.linked(needs_review);
     }
     tell(voice, version, (&base, rows.len()), &new);
     Ok(done)

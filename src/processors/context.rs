@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::metrics::WorkMetrics;
 use crate::docx::Limits;
 use crate::domain::Clock;
 use crate::records::{Records, RecordsError};
@@ -36,6 +37,8 @@ pub struct Context {
     pub versions_per_run: usize,
     /// How long one document may take, so that it cannot starve the others.
     pub document_budget: Duration,
+    /// What the run counts; made anew when it begins.
+    pub metrics: WorkMetrics,
 }
 
 impl Context {
@@ -51,6 +54,7 @@ impl Context {
             models_per_run: MODELS_PER_RUN,
             versions_per_run: VERSIONS_PER_RUN,
             document_budget: DOCUMENT_BUDGET,
+            metrics: WorkMetrics::default(),
         }
     }
 

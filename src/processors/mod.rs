@@ -6,6 +6,7 @@ pub mod automatico;
 mod clauses;
 pub mod context;
 pub mod exit;
+mod metrics;
 pub mod modelo_contrato;
 mod reading;
 mod summary;
@@ -13,3 +14,4 @@ mod work;
 
 pub use context::{Context, ProcessorError, Report};
 pub use exit::ProcessorExit;
+pub use metrics::WorkMetrics;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::context::{Context, ProcessorError, Report};
+use super::metrics::WorkMetrics;
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
 use super::work::{Done, Voice, Waiting, each, stage};
@@ -39,9 +40,10 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
-    let pending = context
-        .records
-        .pending_models(context.models_per_run, now)?;
+    context.metrics = WorkMetrics::of(Collection::Model);
+    let records = &mut context.records;
+    let ask = || records.pending_models(context.models_per_run, now);
+    let pending = context.metrics.request("pending", ask)?;
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
@@ -64,15 +66,19 @@ fn process(
     let budget = Budget::start(context);
     let original = read(context, &budget, &model.original, "arquivo original")?;
     let tagged = read(context, &budget, &model.tagged, "arquivo com tags")?;
-    let found = stage("extract", || tags::extract(&tagged));
+    let found = stage(&context.metrics, "extract", || tags::extract(&tagged));
     budget.check()?;
-    let likeness = stage("compare", || tags::likeness(&original, &tagged));
+    let likeness = || tags::likeness(&original, &tagged);
+    let likeness = stage(&context.metrics, "compare", likeness);
     budget.check()?;
     let rows = tag_rows(&found);
     if let Some(claim) = claim {
         let now = context.clock.now();
-        stage("save", || context.records.store_tags(claim, &rows, now))?;
+        let (metrics, records) = (&context.metrics, &mut context.records);
+        let store = || records.store_tags(claim, &rows, now);
+        stage(metrics, "save", || metrics.request("store", store))?;
     }
+    context.metrics.tags(&found);
     let label = model.label();
     let percent = format!("{:.1}%", likeness.ratio * 100.0).replace('.', ",");
     voice.say(format_args!(

@@ -115,10 +115,11 @@ pub(super) fn read(
     file: &FileId,
     role: &'static str,
 ) -> Result<Document, DocumentError> {
-    let bytes = stage("download", || {
-        context.records.read_file(file, context.limits.file_bytes)
-    })?;
-    let document = stage("parse", || {
+    let (metrics, records) = (&context.metrics, &mut context.records);
+    let ask = || records.read_file(file, context.limits.file_bytes);
+    let bytes = stage(metrics, "download", || metrics.request("read_file", ask))?;
+    metrics.read(bytes.len());
+    let document = stage(metrics, "parse", || {
         docx::read_until(&bytes, &context.limits, &|| budget.is_over())
     });
     match document {

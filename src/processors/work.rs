@@ -7,6 +7,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::context::{Context, ProcessorError, Report};
+use super::metrics::WorkMetrics;
 use super::reading::DocumentError;
 use crate::records::{Claim, ClaimResult, Collection, RecordId, RecordsError, RecordsErrorKind};
 
@@ -66,6 +67,7 @@ pub(super) fn each<T: Waiting>(
             Taking::Work(claim) => claim,
             Taking::Leave => {
                 report.taken += 1;
+                context.metrics.ended("taken");
                 continue;
             }
             Taking::Exhausted => {
@@ -74,6 +76,7 @@ pub(super) fn each<T: Waiting>(
                     record.label()
                 ));
                 report.failed += 1;
+                context.metrics.ended("failed");
                 continue;
             }
         };
@@ -82,12 +85,18 @@ pub(super) fn each<T: Waiting>(
         let result = process(context, voice, record, claim.as_ref());
         if let Err(error) = &result {
             tell_span(&span, error);
+            context.metrics.failed(error);
         }
         let end = conclude(context, claim.as_ref(), result)?;
+        context.metrics.ended(end.outcome());
         if tell(voice, &mut report, &record.label(), end) {
             break;
         }
     }
+    let (records, now) = (&mut context.records, context.clock.now());
+    let queue = || records.queue(collection, now);
+    let state = context.metrics.request("queue", queue)?;
+    context.metrics.queue(state);
     Ok(report)
 }
 
@@ -112,9 +121,9 @@ fn tell_span(span: &Span, error: &DocumentError) {
     span.record("otel.status_description", error.to_string());
 }
 
-/// Does one step of a document's work in a span of its own.
-pub(super) fn stage<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
-    tracing::info_span!("stage", otel.name = name).in_scope(work)
+/// Does one step of a document's work, timed and in a span of its own.
+pub(super) fn stage<T>(metrics: &WorkMetrics, name: &'static str, work: impl FnOnce() -> T) -> T {
+    tracing::info_span!("stage", otel.name = name).in_scope(|| metrics.timed(name, work))
 }
 
 enum Taking {
@@ -132,7 +141,11 @@ fn take(
         return Ok(Taking::Work(None));
     }
     let now = context.clock.now();
-    Ok(match context.records.claim(collection, id, now)? {
+    let records = &mut context.records;
+    let claim = context
+        .metrics
+        .request("claim", || records.claim(collection, id, now))?;
+    Ok(match claim {
         ClaimResult::Ours(claim) => Taking::Work(Some(claim)),
         ClaimResult::Taken => Taking::Leave,
         ClaimResult::Exhausted => Taking::Exhausted,
@@ -145,6 +158,18 @@ enum End {
     Failed(String),
     Lost(String),
     Stopped,
+}
+
+impl End {
+    /// The word of `docx_documents_total{outcome}`.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Lost(_) => "taken",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// Closes the record, or gives it back. An error that is not the document's ends the run.
@@ -161,7 +186,9 @@ fn conclude(
     match error {
         DocumentError::Stopped => {
             if let Some(claim) = claim {
-                context.records.release(claim, now)?;
+                let records = &mut context.records;
+                let release = || records.release(claim, now);
+                context.metrics.request("release", release)?;
             }
             Ok(End::Stopped)
         }
@@ -171,14 +198,18 @@ fn conclude(
         DocumentError::Records(error) if error.kind() != RecordsErrorKind::Record => {
             // The store fails, so giving back may fail, too; the lease then brings the record back.
             if let Some(claim) = claim {
-                drop(context.records.release(claim, now));
+                let records = &mut context.records;
+                let release = || records.release(claim, now);
+                drop(context.metrics.request("release", release));
             }
             Err(error.into())
         }
         error => {
             let reason = error.to_string();
             if let Some(claim) = claim {
-                context.records.fail(claim, &reason, now)?;
+                let records = &mut context.records;
+                let fail = || records.fail(claim, &reason, now);
+                context.metrics.request("fail", fail)?;
             }
             Ok(End::Failed(reason))
         }

@@ -19,8 +19,8 @@ pub use error::{RecordsError, RecordsErrorKind};
 pub use imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
 pub use values::{
     Base, BaseKind, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag,
-    Pending, PendingModel, PendingVersion, RecordId, Row, StoredClause, StoredComparison,
-    StoredReport, StoredTags,
+    Pending, PendingModel, PendingVersion, QueueState, RecordId, Row, StoredClause,
+    StoredComparison, StoredReport, StoredTags,
 };
 pub use vocabulary::{Collection, State, Vocabulary};
 
@@ -95,6 +95,10 @@ pub trait Records: Send {
         limit: usize,
         now: Timestamp,
     ) -> Result<Pending<PendingVersion>, RecordsError>;
+
+    /// How much of a collection is in work or asks for it.
+    fn queue(&mut self, collection: Collection, now: Timestamp)
+    -> Result<QueueState, RecordsError>;
 
     /// Takes one record for work, only if it still waits or its lease has passed.
     ///

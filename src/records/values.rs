@@ -45,6 +45,17 @@ pub struct Pending<T> {
     pub blocked: usize,
 }
 
+/// How many records of a collection are in work or ask for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueState {
+    /// With the trigger status.
+    pub waiting: u64,
+    /// In work, within their lease.
+    pub running: u64,
+    /// In work, with a lease that has passed.
+    pub stuck: u64,
+}
+
 /// A model that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingModel {

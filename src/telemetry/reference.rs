@@ -34,6 +34,13 @@ attempt has ended (write another file in the same folder, then rename it) is ser
 - left out, and counted with reason `reserved`: names `orquestrador_*`, `process_*`, `tokio_*`, `python_*`, `go_*`, `up`,
   `scrape_*`, `ALERTS*`, `*_created`; labels `processor`, `job`, `instance`, `__*`.
 
+The document processors leave, each for its collection and with every series of a closed set from the first run on:
+`docx_documents_total{collection,outcome}` (done, failed, taken, stopped), `docx_document_duration_seconds{collection,stage}`
+(download, parse, extract, compare, report, save), `docx_bytes_total`, `docx_queue_records{collection,state}` (waiting, running,
+stuck), `docx_limit_rejections_total{limit}`, `records_requests_total{operation,result}`,
+`records_request_duration_seconds{operation}`; for templates `docx_tags_total{kind}` and `docx_tag_problems_total{kind}`; for
+versions `docx_modifications_total{category}` and `docx_clause_links_total{method}` (words, words_review, none).
+
 In a dry run there is no such file.
 
 ";

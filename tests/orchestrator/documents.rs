@@ -328,3 +328,37 @@ fn the_comparison_of_a_document_with_itself_finds_nothing() {
     let found: Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!(found["modificacoes"], serde_json::json!([]));
 }
+
+#[test]
+fn what_the_processors_did_stands_in_the_metrics_with_every_series_of_their_closed_sets() {
+    let place = Place::new();
+    let arguments = [EXAMPLES, &["--arquivo-metricas", "m.prom"]].concat();
+
+    let finished = place.run(&arguments);
+
+    finished.assert_code(0);
+    let text = fs::read_to_string(place.join("m.prom")).unwrap();
+    for line in [
+        "docx_documents_total{collection=\"modelo_contrato\",outcome=\"done\",processor=\"modelo_contrato\"} 1",
+        "docx_documents_total{collection=\"versao\",outcome=\"done\",processor=\"automatico\"} 2",
+        "docx_documents_total{collection=\"versao\",outcome=\"failed\",processor=\"automatico\"} 0",
+        "docx_document_duration_seconds_count{collection=\"versao\",processor=\"automatico\",stage=\"parse\"} 4",
+        "docx_queue_records{collection=\"versao\",processor=\"automatico\",state=\"stuck\"} 0",
+        "docx_tag_problems_total{kind=\"unclosed\",processor=\"modelo_contrato\"} 0",
+        "docx_modifications_total{category=\"movimentacao\",processor=\"automatico\"} 0",
+        "docx_limit_rejections_total{limit=\"razao\",processor=\"automatico\"} 0",
+        "records_requests_total{operation=\"store\",processor=\"automatico\",result=\"ok\"} 2",
+        "records_requests_total{operation=\"claim\",processor=\"automatico\",result=\"error\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line}\n{text}");
+    }
+    let sum = |family: &str| -> u64 {
+        let numbers = text.lines().filter(|line| line.starts_with(family));
+        numbers
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    let stored = list(&place, "modificacoes").len() as u64;
+    assert_eq!(sum("docx_modifications_total"), stored);
+    finished.assert_says(&format!("1 modelo, {} tags", sum("docx_tags_total")));
+}

@@ -22,8 +22,8 @@ use super::error::RecordsError;
 use super::imports::{Mark, NewClause, NewContract, NewModel, NewVersion};
 use super::values::{
     Base, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag, Pending,
-    PendingModel, PendingVersion, RecordId, Row, StoredClause, StoredComparison, StoredReport,
-    StoredTags,
+    PendingModel, PendingVersion, QueueState, RecordId, Row, StoredClause, StoredComparison,
+    StoredReport, StoredTags,
 };
 use super::vocabulary::{Collection, LEASE_MINUTES, State, Vocabulary};
 use super::{Access, Records};
@@ -99,6 +99,14 @@ impl Records for EmbeddedRecords {
         now: Timestamp,
     ) -> Result<Pending<PendingVersion>, RecordsError> {
         queue::pending_versions(&self.connection, &self.vocabulary, limit, now)
+    }
+
+    fn queue(
+        &mut self,
+        collection: Collection,
+        now: Timestamp,
+    ) -> Result<QueueState, RecordsError> {
+        queue::state(&self.connection, &self.vocabulary, collection, now)
     }
 
     fn claim(

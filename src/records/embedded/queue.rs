@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::error::RecordsError;
 use super::super::values::{
-    Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, RecordId,
+    Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, QueueState, RecordId,
 };
 use super::super::vocabulary::{Collection, MAX_TRIES, State, Vocabulary};
 use super::notes::Notes;
@@ -90,6 +90,32 @@ pub(super) fn pending_versions(
         waiting,
         blocked: all.saturating_sub(waiting),
     })
+}
+
+pub(super) fn state(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    collection: Collection,
+    now: Timestamp,
+) -> Result<QueueState, RecordsError> {
+    let running = format!("lower(status) IN {}", spelled(vocabulary, State::Running));
+    let is_stuck = "coalesce(date_updated, date_created) < ?1";
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE lower(status) IN {}),
+             count(*) FILTER (WHERE {running} AND NOT {is_stuck}), count(*) FILTER (WHERE {running} AND {is_stuck})
+         FROM {}",
+        spelled(vocabulary, State::Waiting),
+        collection.as_str()
+    );
+    let counts = connection.query_row(&sql, [lease_cutoff(now)], |row| {
+        let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(QueueState {
+            waiting: count(0)?,
+            running: count(1)?,
+            stuck: count(2)?,
+        })
+    })?;
+    Ok(counts)
 }
 
 pub(super) fn claim(
