@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::local_zone;
 use super::leaving;
-use super::listening::{Http, bind, is_listening};
+use super::listening::{Http, allow_descriptors, bind, is_listening, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
 use super::{Exit, clock, recording, running, store_settings, telling, traced};
@@ -49,6 +50,7 @@ fn prepare_and_run(
     flags: Flags,
     environment: &Environment,
 ) -> anyhow::Result<Exit> {
+    let security = security(&loaded.settings)?;
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
@@ -60,6 +62,7 @@ fn prepare_and_run(
             .map(|enforcement| format!("Limites: {}", enforcement.words())),
     );
     let link = process::launch(enforcement.unwrap_or_default())?;
+    allow_descriptors();
     // After the fork, so that the spawner's memory stays small.
     let history = recording::open(&loaded.settings, &clock)?;
     let said = history.iter().flat_map(|history| &history.warnings);
@@ -73,6 +76,7 @@ fn prepare_and_run(
                 environment: environment.clone(),
                 zone: local_zone(environment),
                 clock: clock.clone(),
+                security: watch::Sender::new(security),
             },
             loaded,
             clock,
@@ -134,7 +138,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
     let hangups = signals::listen(&shutdown, &control)?;
-    let listener = bind(settings).await?;
+    let listener = bind(settings, reloader.security.subscribe()).await?;
 
     let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);

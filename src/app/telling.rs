@@ -152,6 +152,7 @@ fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> 
         config,
         store,
         address: listener.map(|listener| listener.address),
+        is_encrypted: listener.is_some_and(Listener::is_encrypted),
         notes,
         warnings: loaded.warnings.clone(),
     }

@@ -1,12 +1,15 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
+mod crowd;
+mod door;
 mod health;
+mod listener;
+mod logins;
 mod metrics;
 mod page;
 mod status;
+mod tls;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -18,9 +21,11 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+
+use door::Door;
+pub use door::Security;
+pub use listener::Listener;
 
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
@@ -66,37 +71,6 @@ impl Views {
     }
 }
 
-/// A bound address that nobody serves yet.
-pub struct Listener {
-    socket: TcpListener,
-    /// The bound address, with the real port.
-    pub address: SocketAddr,
-}
-
-impl Listener {
-    /// Binds `address`; port 0 takes a free one.
-    ///
-    /// # Errors
-    ///
-    /// The address is taken, or not ours.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
-    }
-
-    /// Answers until `stop` is cancelled, then finishes the requests that are being answered.
-    ///
-    /// # Errors
-    ///
-    /// The listening socket broke.
-    pub async fn serve(self, views: Views, stop: CancellationToken) -> io::Result<()> {
-        axum::serve(self.socket, router(Arc::new(views)))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-    }
-}
-
 /// The handler labels, which are the routes.
 const ROUTES: [&str; 7] = [
     "/",
@@ -108,8 +82,8 @@ const ROUTES: [&str; 7] = [
     "/metrics",
 ];
 
-/// Every route.
-pub fn router(views: Arc<Views>) -> Router {
+/// Every route, behind the door.
+fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
     for route in ROUTES {
         views.metrics.expose_route(route);
     }
@@ -123,6 +97,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(door, door::admit))
         .layer(middleware::from_fn_with_state(Arc::clone(&views), finish))
         .with_state(views)
 }
@@ -146,7 +121,9 @@ async fn finish(
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -259,7 +236,7 @@ mod tests {
             .uri(path)
             .body(Body::empty())
             .expect("a request");
-        let response = router(Arc::clone(views))
+        let response = router(Arc::clone(views), Arc::new(Door::open()))
             .oneshot(request)
             .await
             .expect("an answer");

@@ -65,7 +65,12 @@ impl Console {
         });
         lines.push(format!("💾 Registros: {}", startup.store));
         if let Some(address) = startup.address {
-            lines.push(format!("📡 Monitoramento: http://{address}"));
+            let scheme = if startup.is_encrypted {
+                "https"
+            } else {
+                "http"
+            };
+            lines.push(format!("📡 Monitoramento: {scheme}://{address}"));
         }
         if startup.dry_run {
             lines.push("🧪 Simulação: nada será gravado".to_owned());

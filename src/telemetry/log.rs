@@ -131,6 +131,7 @@ fn started(startup: &Startup) -> Value {
         "config": startup.config.as_ref().map(|path| path.display().to_string()),
         "store": startup.store,
         "address": startup.address.map(|address| address.to_string()),
+        "tls": startup.is_encrypted,
         "notes": startup.notes,
         "warnings": startup.warnings,
     })

@@ -126,6 +126,8 @@ families! { OURS, "orquestrador_":
     LOG_MESSAGES = Counter "log_messages_total" [level] "Facts and diagnostics of level info and above, counted before any filter.";
     HTTP_REQUESTS = Counter "http_requests_total" [code handler] "HTTP requests answered, by matched route.";
     HTTP_DURATION = Histogram "http_request_duration_seconds" [handler] "From a request to its answer, by matched route.";
+    HTTP_CONNECTIONS = Gauge "http_connections" [] "HTTP connections that are open.";
+    HTTP_REFUSED = Counter "http_connections_refused_total" [reason] "HTTP connections closed by us: crowded (no room), slow (no whole request in time), handshake (TLS not agreed).";
     EXPOSITION_SERIES = Gauge "exposition_series" [] "Series of this very exposition, itself included.";
 }
 

@@ -28,7 +28,7 @@ pub(crate) use processes::{children, descendants, marked, zombies_below};
 /// No condition in these tests takes longer than this unless the program is wrong.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-const ADDRESS_LINE: &str = "📡 Monitoramento: http://";
+const ADDRESS_LINE: &str = "📡 Monitoramento: http";
 
 /// Looks until `look` finds something; panics with `what` when `limit` has passed.
 pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
@@ -190,6 +190,18 @@ impl Place {
     pub(crate) fn service(&self, arguments: &[&str]) -> Running {
         let arguments = [&["--porta", "0"], arguments].concat();
         self.program(&arguments).start()
+    }
+
+    /// The program as a service on a free port, started by a shell that says `limits` first.
+    pub(crate) fn limited_service(&self, limits: &str) -> Running {
+        let program = env!("CARGO_BIN_EXE_orquestrador");
+        let mut command = command("sh");
+        command
+            .args(["-c", &format!("{limits}; exec {program} --porta 0")])
+            .current_dir(self.path())
+            .env("HOME", self.path())
+            .env("MARCA_DO_TESTE", &self.mark);
+        Running::start(command)
     }
 
     /// Everything alive that was started from here, each with its id and command line.
@@ -357,6 +369,7 @@ impl Running {
             let stdout = self.stdout();
             let (_, rest) = stdout.split_once(ADDRESS_LINE)?;
             let (address, _) = rest.split_once('\n')?;
+            let (_, address) = address.split_once("://")?;
             Some(address.trim().trim_end_matches('/').parse().unwrap())
         })
     }

@@ -9,6 +9,7 @@ use super::super::log::Level;
 use super::super::log_counts::LogCounts;
 use super::super::names;
 use super::super::traces::Account;
+use super::connections::Connections;
 use super::filling::{Filling, number, single, single_time};
 use super::histogram::{Bounds, Histogram};
 use crate::domain::HistoryOperation;
@@ -37,6 +38,7 @@ pub(super) struct Itself {
     /// Where the data lies.
     pub(super) data_dir: Option<PathBuf>,
     routes: Vec<Route>,
+    pub(super) connections: Connections,
     /// In the order of [`HistoryOperation::ALL`].
     history: [Operation; HistoryOperation::ALL.len()],
 }
@@ -52,6 +54,7 @@ impl Itself {
             config_hash: 0,
             data_dir: None,
             routes: Vec::new(),
+            connections: Connections::default(),
             history: Default::default(),
         }
     }
@@ -123,6 +126,7 @@ impl Itself {
             single(&names::CONFIG_HASH, number(self.config_hash)),
         ];
         families.extend(self.requests());
+        families.extend(self.connections.families());
         families.extend(self.history());
         families.push(self.log_messages());
         families.extend(self.spans());

@@ -3,6 +3,7 @@
 //! Facts change plain numbers (`processors.rs`, `cycles.rs`, `itself.rs`); metric families are built from them when
 //! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
 
+mod connections;
 mod cycles;
 mod facts;
 mod filling;
@@ -22,6 +23,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{MetricFamily, MetricType};
 
+pub use self::connections::{OpenConnection, Refused};
 use self::cycles::Cycles;
 use self::filling::{Filling, descriptions, single, single_time};
 use self::histogram::{Bounds, waits};
