@@ -25,11 +25,14 @@ use crate::history::{History, Recorder};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
-use crate::signals;
+use crate::signals::{self, EarlyHangups};
 use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
+
+/// Whoever reads standard output may take this long for what is still to be read at the end.
+const LINES: Duration = Duration::from_secs(1);
 
 /// What is left of file operations and the like may take this long at the end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
@@ -51,6 +54,7 @@ fn prepare_and_run(
     environment: &Environment,
 ) -> anyhow::Result<Exit> {
     let security = security(&loaded.settings)?;
+    let early = EarlyHangups::hold()?;
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
@@ -83,6 +87,7 @@ fn prepare_and_run(
             notes,
             history,
             link,
+            early,
         },
         environment,
     ));
@@ -121,6 +126,7 @@ struct Parts {
     /// None when nothing may be written.
     history: Option<History>,
     link: SpawnerLink,
+    early: EarlyHangups,
 }
 
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
@@ -131,13 +137,14 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         notes,
         history,
         link,
+        early,
     } = parts;
     let settings = &loaded.settings;
     let exporting = traced::begin(settings, environment, &clock)?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
-    let hangups = signals::listen(&shutdown, &control)?;
+    let hangups = signals::listen(&shutdown, &control, &early)?;
     let listener = bind(settings, reloader.security.subscribe()).await?;
 
     let zone = reloader.zone.clone();
@@ -184,6 +191,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     };
     open.close(settings.telemetry_shutdown).await;
     leaving::leave(settings, metrics).await;
+    told.lines.finish(LINES);
     if lost_spawner {
         return Ok(Exit::Failed);
     }

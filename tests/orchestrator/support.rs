@@ -256,6 +256,7 @@ impl Launch {
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     enough: Arc<AtomicBool>,
+    stalled: Arc<AtomicBool>,
     reader: JoinHandle<()>,
 }
 
@@ -263,7 +264,12 @@ impl Stream {
     fn read(mut source: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let enough = Arc::new(AtomicBool::new(false));
-        let (sink, stop) = (Arc::clone(&bytes), Arc::clone(&enough));
+        let stalled = Arc::new(AtomicBool::new(false));
+        let (sink, stop, stall) = (
+            Arc::clone(&bytes),
+            Arc::clone(&enough),
+            Arc::clone(&stalled),
+        );
         let reader = thread::spawn(move || {
             let mut buffer = [0; 8192];
             while !stop.load(Ordering::Relaxed)
@@ -272,11 +278,15 @@ impl Stream {
                 sink.lock()
                     .unwrap()
                     .extend_from_slice(buffer.get(..length).unwrap());
+                while stall.load(Ordering::Relaxed) {
+                    pause(Duration::from_millis(5));
+                }
             }
         });
         Self {
             bytes,
             enough,
+            stalled,
             reader,
         }
     }
@@ -342,6 +352,11 @@ impl Running {
     /// Closes our end of its stdout after the next thing that it says.
     pub(crate) fn close_stdout(&self) {
         self.stdout.enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads its stdout no more, or again; our end stays open.
+    pub(crate) fn stall_stdout(&self, stalled: bool) {
+        self.stdout.stalled.store(stalled, Ordering::Relaxed);
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

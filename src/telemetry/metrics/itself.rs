@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 
+use super::super::detached::Lost;
 use super::super::log::Level;
 use super::super::log_counts::LogCounts;
 use super::super::names;
@@ -33,6 +34,7 @@ pub(super) struct Itself {
     wait_bounds: Bounds,
     pub(super) slots: usize,
     pub(super) log: LogCounts,
+    pub(super) lost: Lost,
     pub(super) spans: Account,
     pub(super) config_hash: u64,
     /// Where the data lies.
@@ -50,6 +52,7 @@ impl Itself {
             wait_bounds,
             slots: 0,
             log: LogCounts::default(),
+            lost: Lost::default(),
             spans: Account::default(),
             config_hash: 0,
             data_dir: None,
@@ -129,6 +132,7 @@ impl Itself {
         families.extend(self.connections.families());
         families.extend(self.history());
         families.push(self.log_messages());
+        families.push(self.lost_lines());
         families.extend(self.spans());
         families.extend(
             self.free_bytes()
@@ -168,6 +172,12 @@ impl Itself {
             messages.count(&[level.word()], self.log.get(level));
         }
         messages.into_family()
+    }
+
+    fn lost_lines(&self) -> MetricFamily {
+        let mut lost = Filling::new(&names::LOG_LINES_LOST);
+        lost.count(&[], self.lost.count());
+        lost.into_family()
     }
 
     fn spans(&self) -> [MetricFamily; 4] {

@@ -31,6 +31,7 @@ use self::itself::Itself;
 use self::processors::Processors;
 use self::schedules::Schedules;
 use super::cumulative;
+use super::detached::Lost;
 use super::exposition::{Exemplar, Exemplars, Format, Snapshot, encode};
 use super::log::Level;
 use super::log_counts::LogCounts;
@@ -149,6 +150,11 @@ impl Metrics {
     /// Counts diagnostics with `counts`, too.
     pub fn count_log(&self, counts: LogCounts) {
         locked(&self.state).itself.log = counts;
+    }
+
+    /// Counts lines that nobody took with `lost`, too.
+    pub fn count_lost_lines(&self, lost: Lost) {
+        locked(&self.state).itself.lost = lost;
     }
 
     /// Shows which settings hold, by a hash of 48 bits.
