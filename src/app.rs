@@ -15,14 +15,14 @@ mod running;
 mod telling;
 mod traced;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use exit::Exit;
 
 use crate::cli::{Command, CommandLine, history, stderr_line};
-use crate::config::{self, Environment, Loaded, STATES, StoreChoice, StoreWords};
+use crate::config::{self, Environment, Loaded, STATES, StoreChoice, StoreRules, StoreWords};
 use crate::domain::Clock;
-use crate::records::{StoreKind, StoreSettings, Vocabulary};
+use crate::records::{Names, StoreKind, StoreSettings, Vocabulary};
 
 /// Does what the command line asks for.
 #[must_use]
@@ -72,10 +72,28 @@ fn store_settings(loaded: &Loaded) -> StoreSettings {
             token: token.clone(),
         },
     };
+    let rules = &loaded.settings.store_rules;
     StoreSettings {
-        kind,
-        data_dir: loaded.settings.data_dir.clone(),
         vocabulary: vocabulary(&loaded.settings.store_words),
+        names: names(&loaded.settings.store_rules),
+        lease: SignedDuration::try_from(rules.lease).unwrap_or(SignedDuration::MAX),
+        settle: rules.settle,
+        request_timeout: loaded.settings.request_timeout,
+        ..StoreSettings::new(kind, loaded.settings.data_dir.clone())
+    }
+}
+
+/// What the store calls otherwise than we do.
+fn names(rules: &StoreRules) -> Names {
+    let collections = rules.collections.iter();
+    let fields = rules.fields.iter();
+    Names {
+        collections: collections
+            .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone()))
+            .collect(),
+        fields: fields
+            .map(|((of, ours), theirs)| (((*of).to_owned(), (*ours).to_owned()), theirs.clone()))
+            .collect(),
     }
 }
 

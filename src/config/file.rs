@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::Table;
 
-use super::documents::{self, DocumentSettings, StoreWords};
+use super::documents::{self, DocumentSettings, StoreRules, StoreWords};
 use super::problem::Problems;
 use super::settings::Source;
 use super::table::Section;
@@ -49,6 +49,7 @@ pub(super) struct FileSettings {
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
     pub(super) store_words: StoreWords,
+    pub(super) store_rules: StoreRules,
     pub(super) documents: DocumentSettings,
     pub(super) web_file: Option<PathBuf>,
     pub(super) web_names: Option<Vec<String>>,
@@ -181,6 +182,7 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     if let Some(mut store) = root.section("registros") {
         file.store_kind = store.parsed("tipo", value::store_kind);
         file.store_words = documents::read_words(&mut store);
+        file.store_rules = documents::read_rules(&mut store);
         store.finish(&[]);
     }
     if let Some(mut web) = root.section("web") {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::documents::{DocumentSettings, StoreWords};
+use super::documents::{DocumentSettings, StoreRules, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
@@ -90,6 +90,10 @@ pub struct Settings {
     pub store: StoreChoice,
     /// How that store spells states and categories.
     pub store_words: StoreWords,
+    /// How it calls collections and fields, and how claims work.
+    pub store_rules: StoreRules,
+    /// How long one request to a store that is elsewhere may take.
+    pub request_timeout: Duration,
     /// How documents are worked on.
     pub documents: DocumentSettings,
     /// How the HTTP side is protected.
@@ -161,13 +165,14 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut problems = Problems::default();
     let options = Options::read(flags, environment, &mut problems);
     let (file, source) = file::read(options.config.as_deref(), &mut problems);
-    if let Some(seconds) = environment.get(REQUEST_TIMEOUT) {
-        problems.check(REQUEST_TIMEOUT, value::positive_duration(seconds));
-    }
+    let request_timeout = environment.get(REQUEST_TIMEOUT);
+    let request_timeout = request_timeout
+        .and_then(|text| problems.check(REQUEST_TIMEOUT, value::positive_duration(text)));
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
     only_for_single_runs(&options, &mut problems);
-    let settings = combine(options, file, store, &mut problems);
+    let mut settings = combine(options, file, store, &mut problems);
+    settings.request_timeout = request_timeout.unwrap_or(defaults::REQUEST_TIMEOUT);
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
@@ -274,6 +279,8 @@ fn combine(
         history: HistorySettings::of(file.history_days, file.history_runs),
         store,
         store_words: file.store_words,
+        store_rules: file.store_rules,
+        request_timeout: defaults::REQUEST_TIMEOUT,
         documents: file.documents,
         web: WebSettings {
             file: options.web_config.or(file.web_file),
