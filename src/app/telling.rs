@@ -70,6 +70,7 @@ pub(super) fn begin(
         spans,
         output: lines,
         trace_link: settings.trace_link.clone(),
+        alerts: settings.alerts.clone(),
     };
     Ok(Told {
         observers,

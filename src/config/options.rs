@@ -92,10 +92,16 @@ pub(super) struct Options {
     pub(super) examples: bool,
     pub(super) metrics_file: Option<PathBuf>,
     pub(super) pushgateway: Option<String>,
+    pub(super) trace_link: Option<String>,
+    pub(super) alerts: Option<Vec<String>>,
 }
 
+/// Variables without a flag: a compose file knows these, and nobody types them.
+const LINK_TRACE: &str = "ORQUESTRADOR_LINK_TRACE";
+const ALERTS: &str = "ORQUESTRADOR_ALERTAS";
+
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 17] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -111,6 +117,8 @@ const VARIABLES: [&str; 15] = [
     "ORQUESTRADOR_EXEMPLOS",
     "ORQUESTRADOR_ARQUIVO_METRICAS",
     "ORQUESTRADOR_PUSHGATEWAY",
+    LINK_TRACE,
+    ALERTS,
 ];
 
 /// The old system's name of the dry run.
@@ -205,11 +213,13 @@ impl Options {
                 "ORQUESTRADOR_PUSHGATEWAY",
                 value::pushgateway,
             ),
+            trace_link: layers.value(("", None), LINK_TRACE, value::trace_link),
+            alerts: layers.value(("", None), ALERTS, |text| value::alerts(text.split(','))),
         }
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 15] {
+    pub(super) fn variables() -> [&'static str; 17] {
         VARIABLES
     }
 }

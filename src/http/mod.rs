@@ -3,6 +3,7 @@
 mod health;
 mod metrics;
 mod page;
+mod runbooks;
 mod status;
 
 use std::io;
@@ -48,6 +49,8 @@ pub struct Views {
     pub output: Account,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen, as the settings say.
+    pub alerts: Vec<String>,
 }
 
 impl Views {
@@ -98,7 +101,7 @@ impl Listener {
 }
 
 /// The handler labels, which are the routes.
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 8] = [
     "/",
     "/health",
     "/-/healthy",
@@ -106,6 +109,7 @@ const ROUTES: [&str; 7] = [
     "/status",
     "/logs",
     "/metrics",
+    "/runbooks",
 ];
 
 /// Every route.
@@ -121,6 +125,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/status", get(status_report))
         .route("/logs", get(logs))
         .route("/metrics", get(metrics::metrics))
+        .route("/runbooks", get(async || Html(runbooks::index())))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&views), finish))
@@ -251,6 +256,7 @@ mod tests {
             spans: Account::default(),
             output: Account::default(),
             trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
+            alerts: vec!["maquina".to_owned()],
         })
     }
 
