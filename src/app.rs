@@ -12,6 +12,7 @@ mod orchestrate;
 mod recording;
 mod reload;
 mod running;
+mod stack;
 mod telling;
 mod traced;
 
@@ -20,22 +21,36 @@ use jiff::{SignedDuration, Timestamp};
 pub use exit::Exit;
 
 use crate::cli::{Command, CommandLine, history, stderr_line};
-use crate::config::{self, Environment, Loaded, STATES, StoreChoice, StoreRules, StoreWords};
+use crate::config::{
+    self, Environment, Flags, Loaded, STATES, StoreChoice, StoreRules, StoreWords,
+};
 use crate::domain::Clock;
 use crate::records::{Names, StoreKind, StoreSettings, Vocabulary};
 
 /// Does what the command line asks for.
 #[must_use]
 pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
-    let loaded = match config::load(&command_line.flags, environment) {
+    match command_line.command {
+        Some(Command::Health(arguments)) => {
+            stack::health(arguments.url, &command_line.flags, environment)
+        }
+        Some(Command::Dashboards(arguments)) => stack::write(&arguments.output, arguments.files()),
+        Some(Command::Rules(arguments)) => stack::write(&arguments.output, arguments.files()),
+        command => with_settings(command, command_line.flags, environment),
+    }
+}
+
+/// The commands that the configuration has a say in.
+fn with_settings(command: Option<Command>, flags: Flags, environment: &Environment) -> Exit {
+    let loaded = match config::load(&flags, environment) {
         Ok(loaded) => loaded,
         Err(error) => {
             stderr_line(&format!("❌ {error}"));
             return Exit::Usage;
         }
     };
-    match command_line.command {
-        None => orchestrate::run(loaded, command_line.flags, environment),
+    match command {
+        None => orchestrate::run(loaded, flags, environment),
         Some(Command::Validate { diff: true }) => commands::show_difference(&loaded),
         Some(Command::Validate { diff: false }) => commands::validate(&loaded, environment),
         Some(Command::Agenda { limit, json }) => {
@@ -55,6 +70,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         }
         Some(Command::Metrics { markdown }) => commands::metrics(markdown),
         Some(Command::Documents(command)) => commands::documents(command, &loaded),
+        Some(Command::Health(_) | Command::Dashboards(_) | Command::Rules(_)) => Exit::Usage,
     }
 }
 

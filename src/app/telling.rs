@@ -75,6 +75,7 @@ pub(super) fn begin(
         spans,
         output,
         trace_link: settings.trace_link.clone(),
+        alerts: settings.alerts.clone(),
     };
     Ok(Told {
         observers,

@@ -45,6 +45,7 @@ pub(super) struct FileSettings {
     pub(super) telemetry_shutdown: Option<Duration>,
     pub(super) output_logs: Option<bool>,
     pub(super) trace_link: Option<String>,
+    pub(super) alerts: Option<Vec<String>>,
     pub(super) history_days: Option<usize>,
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
@@ -129,6 +130,18 @@ fn place(text: &str, offset: usize) -> String {
     format!(", linha {line}, coluna {column}")
 }
 
+/// `telemetria.alertas`.
+fn alerts(telemetry: &mut Section<'_>) -> Option<Vec<String>> {
+    let words = telemetry.texts("alertas")?;
+    match value::alerts(words.iter().map(String::as_str)) {
+        Ok(words) => Some(words),
+        Err(problem) => {
+            telemetry.problem("alertas", problem);
+            None
+        }
+    }
+}
+
 fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     let mut root = Section::new(table, "", problems);
     let (schedule, zone) = timing::main(&mut root);
@@ -162,6 +175,7 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
         file.buckets = telemetry.numbers("buckets");
         file.output_logs = telemetry.boolean("logs_otlp");
         file.trace_link = telemetry.parsed("link_trace", value::trace_link);
+        file.alerts = alerts(&mut telemetry);
         if !file.buckets.as_deref().is_none_or(is_bounds) {
             telemetry.problem(
                 "buckets",

@@ -84,6 +84,9 @@ pub struct Settings {
     pub output_logs: bool,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen, as far as is known: `maquina` for this machine, `webhook`, `email`, `batimento`; empty when
+    /// nobody said.
+    pub alerts: Vec<String>,
     /// What of the past is kept.
     pub history: HistorySettings,
     /// The documents' store.
@@ -272,7 +275,8 @@ fn combine(
         processors,
         buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
         output_logs: file.output_logs.unwrap_or_default(),
-        trace_link: file.trace_link.unwrap_or_default(),
+        trace_link: options.trace_link.or(file.trace_link).unwrap_or_default(),
+        alerts: options.alerts.or(file.alerts).unwrap_or_default(),
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),

@@ -163,6 +163,7 @@ fn telemetry(settings: &Settings) -> Table {
     table.insert("logs_otlp".to_owned(), settings.output_logs.into());
     table.insert("encerramento".to_owned(), text(settings.telemetry_shutdown));
     table.insert("link_trace".to_owned(), settings.trace_link.clone().into());
+    table.insert("alertas".to_owned(), settings.alerts.clone().into());
     table
 }
 

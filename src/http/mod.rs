@@ -7,6 +7,7 @@ mod listener;
 mod logins;
 mod metrics;
 mod page;
+mod runbooks;
 mod status;
 mod tls;
 
@@ -53,6 +54,8 @@ pub struct Views {
     pub output: Account,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen, as the settings say.
+    pub alerts: Vec<String>,
 }
 
 impl Views {
@@ -72,7 +75,7 @@ impl Views {
 }
 
 /// The handler labels, which are the routes.
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 8] = [
     "/",
     "/health",
     "/-/healthy",
@@ -80,6 +83,7 @@ const ROUTES: [&str; 7] = [
     "/status",
     "/logs",
     "/metrics",
+    "/runbooks",
 ];
 
 /// Every route, behind the door.
@@ -95,6 +99,7 @@ fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
         .route("/status", get(status_report))
         .route("/logs", get(logs))
         .route("/metrics", get(metrics::metrics))
+        .route("/runbooks", get(async || Html(runbooks::index())))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(door, door::admit))
@@ -228,6 +233,7 @@ mod tests {
             spans: Account::default(),
             output: Account::default(),
             trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
+            alerts: vec!["maquina".to_owned()],
         })
     }
 

@@ -53,6 +53,7 @@ pub(super) fn report(status: &Status, views: &Views) -> Value {
             "tracos": export_report(&views.spans.counts(), views),
             "logs": export_report(&views.output.counts(), views),
         },
+        "alertas": alerts_report(&views.alerts),
         "processadores": by_name(status, |processor| processor_report(processor, status, views)),
     })
 }
@@ -77,6 +78,12 @@ fn export_report(counts: &Counts, views: &Views) -> Value {
         "capacidade_fila": counts.capacity,
         "ultimo_envio": counts.last_success.map(|at| views.time(at)),
     })
+}
+
+/// Where alerts can be seen, and whether they leave this machine; `null` when nobody said.
+fn alerts_report(places: &[String]) -> Value {
+    let leave = places.iter().any(|place| place != "maquina");
+    json!({ "destinos": places, "externos": (!places.is_empty()).then_some(leave) })
 }
 
 /// The body of `/logs`: the kept output of each processor's last run.
