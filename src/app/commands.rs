@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use nix::unistd::{AccessFlags, access};
 
 use super::diagnostics::local_zone;
+use super::listening::security;
 use super::{Exit, clock, store_settings, traced};
 use crate::cli::documents::{self, DocumentCommand};
 use crate::cli::history::Refusal;
@@ -47,6 +48,9 @@ pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
         .collect();
     if let Err(error) = records::open(&store_settings(loaded), Access::ReadOnly) {
         problems.push(format!("registros: {error}"));
+    }
+    if let Err(error) = security(&loaded.settings) {
+        problems.extend(error.problems.iter().map(ToString::to_string));
     }
     for problem in &problems {
         stderr_line(&format!("❌ {problem}"));

@@ -14,8 +14,9 @@ use crate::engine::status::StatusBoard;
 use crate::engine::{LiveReaders, Plan};
 use crate::history::{self, History, Recorder};
 use crate::http::{Feed, Listener, Recent, Sources, Views};
-use crate::telemetry::console::Console;
-use crate::telemetry::log::JsonLog;
+use crate::telemetry::console::{self, Console};
+use crate::telemetry::detached::Detached;
+use crate::telemetry::log::{self, JsonLog};
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::Traces;
@@ -31,6 +32,8 @@ pub(super) struct Told {
     pub(super) views: Views,
     /// Who is told of output while it comes; none unless somebody looks.
     pub(super) live_output: Option<LiveReaders>,
+    /// Standard output.
+    pub(super) lines: Detached,
 }
 
 /// Builds all readers, and tells them that everything is set up and what earlier starts left.
@@ -60,13 +63,15 @@ pub(super) fn begin(
     let output = output.map(|output| Arc::new(output) as Arc<dyn Observer>);
     let shown = listener.map(|_| Arc::clone(&recent) as Arc<dyn Observer>);
     let first = first.into_iter().chain(shown.clone()).chain(output);
-    let observers = observers(settings, clock, zone, first);
+    let (lines, log) = lines(settings, clock, zone)?;
+    metrics.count_lost_lines(lines.lost.clone());
+    let observers = Observers::new(first.chain([log]).collect());
     let live_output = live_output(settings, &observers, shown);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
     let (recorder, restored) = recording::begin(history, &observers)?;
     let output = exporting.output.as_ref();
-    let lines = output.map(OutputLogs::account).unwrap_or_default();
+    let output = output.map(OutputLogs::account).unwrap_or_default();
     let views = Views {
         board,
         metrics,
@@ -76,7 +81,7 @@ pub(super) fn begin(
         clock: clock.clone(),
         zone: zone.clone(),
         spans,
-        output: lines,
+        output,
         trace_link: settings.trace_link.clone(),
     };
     Ok(Told {
@@ -85,6 +90,7 @@ pub(super) fn begin(
         restored,
         views,
         live_output,
+        lines,
     })
 }
 
@@ -150,14 +156,20 @@ fn known<'a>(
     }
 }
 
-fn observers(
+/// Standard output, and the reader that writes to it.
+fn lines(
     settings: &Settings,
     clock: &Clock,
     zone: &TimeZone,
-    first: impl Iterator<Item = Arc<dyn Observer>>,
-) -> Observers {
-    let sink = Box::new(io::stdout());
-    let lines: Arc<dyn Observer> = match settings.log_format {
+) -> io::Result<(Detached, Arc<dyn Observer>)> {
+    let (format, now) = (settings.log_format, clock.clone());
+    let lost = move |lines| match format {
+        LogFormat::Console => console::lost_lines(lines),
+        LogFormat::Json => log::lost_lines(now.now(), lines),
+    };
+    let lines = Detached::new(io::stdout(), lost)?;
+    let sink = Box::new(lines.clone());
+    let log: Arc<dyn Observer> = match format {
         LogFormat::Console => Arc::new(Console::new(
             sink,
             zone.clone(),
@@ -166,7 +178,7 @@ fn observers(
         )),
         LogFormat::Json => Arc::new(JsonLog::new(sink, clock.clone())),
     };
-    Observers::new(first.chain([lines]).collect())
+    Ok((lines, log))
 }
 
 fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> Startup {
@@ -189,6 +201,7 @@ fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> 
         config,
         store,
         address: listener.map(|listener| listener.address),
+        is_encrypted: listener.is_some_and(Listener::is_encrypted),
         notes,
         warnings: loaded.warnings.clone(),
     }

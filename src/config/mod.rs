@@ -13,6 +13,7 @@ mod show;
 mod table;
 mod timing;
 mod value;
+mod web;
 
 pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
 pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreWords};
@@ -21,3 +22,4 @@ pub use options::Flags;
 pub use problem::{ConfigError, Problem};
 pub use settings::{Loaded, Settings, Source, StoreChoice, load};
 pub use show::{hash, show};
+pub use web::{ClientAuth, TlsConfig, WebConfig, WebSettings, web};

@@ -67,6 +67,9 @@ pub struct Flags {
     /// Com --single-run: envia as métricas a este Pushgateway
     #[arg(long = "pushgateway", value_name = "URL", allow_hyphen_values = true)]
     pub pushgateway: Option<String>,
+    /// TLS, usuários e cabeçalhos do HTTP, no formato do exporter-toolkit do Prometheus
+    #[arg(long = "web.config.file", value_name = "ARQUIVO")]
+    pub web_config: Option<PathBuf>,
 }
 
 /// Flags and variables, checked; `None` where neither said anything.
@@ -92,10 +95,11 @@ pub(super) struct Options {
     pub(super) examples: bool,
     pub(super) metrics_file: Option<PathBuf>,
     pub(super) pushgateway: Option<String>,
+    pub(super) web_config: Option<PathBuf>,
 }
 
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -111,6 +115,7 @@ const VARIABLES: [&str; 15] = [
     "ORQUESTRADOR_EXEMPLOS",
     "ORQUESTRADOR_ARQUIVO_METRICAS",
     "ORQUESTRADOR_PUSHGATEWAY",
+    "ORQUESTRADOR_WEB_CONFIG_FILE",
 ];
 
 /// The old system's name of the dry run.
@@ -205,11 +210,12 @@ impl Options {
                 "ORQUESTRADOR_PUSHGATEWAY",
                 value::pushgateway,
             ),
+            web_config: layers.path(flags.web_config.as_ref(), "ORQUESTRADOR_WEB_CONFIG_FILE"),
         }
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 15] {
+    pub(super) fn variables() -> [&'static str; 16] {
         VARIABLES
     }
 }

@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
 use super::problem::{ConfigError, Problems};
+use super::web::WebSettings;
 use super::{defaults, timing, value};
 use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec, ScheduleSpec};
@@ -91,6 +92,8 @@ pub struct Settings {
     pub store_words: StoreWords,
     /// How documents are worked on.
     pub documents: DocumentSettings,
+    /// How the HTTP side is protected.
+    pub web: WebSettings,
 }
 
 /// What of the past is kept.
@@ -169,6 +172,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
     warnings.extend(timing::warnings(&settings.processors));
+    warnings.extend(open_warning(&settings));
     Ok(Loaded {
         settings,
         source,
@@ -271,12 +275,27 @@ fn combine(
         store,
         store_words: file.store_words,
         documents: file.documents,
+        web: WebSettings {
+            file: options.web_config.or(file.web_file),
+            names: file.web_names.unwrap_or_default(),
+        },
     }
 }
 
 fn on_failure_warning(settings: &Settings) -> Option<String> {
     let inert = settings.on_failure == OnFailure::Stop && !settings.stops_at_failure();
     inert.then(|| "em_falha = parar só tem efeito com --single-run no modo sequencial; aqui os demais continuam".to_owned())
+}
+
+/// Whoever reaches the address reads everything.
+fn open_warning(settings: &Settings) -> Option<String> {
+    let is_open = !settings.listen.is_loopback() && settings.web.file.is_none();
+    is_open.then(|| {
+        format!(
+            "o HTTP escuta em {} sem TLS e sem senha: quem alcança a porta lê tudo; proteja com --web.config.file",
+            settings.listen
+        )
+    })
 }
 
 /// An address selects Directus and wins over the file; either half alone is an error.

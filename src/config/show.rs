@@ -49,6 +49,7 @@ pub(super) fn table(settings: &Settings) -> Table {
     set("historico", history(settings).into());
     set("documentos", documents(&settings.documents).into());
     set("registros", store(settings).into());
+    set("web", web(settings).into());
     schedule(&mut root, &settings.schedule);
     root
 }
@@ -222,6 +223,16 @@ fn store(settings: &Settings) -> Table {
     let spelled = &settings.store_words;
     table.insert("estados".to_owned(), words(&spelled.states).into());
     table.insert("categorias".to_owned(), words(&spelled.categories).into());
+    table
+}
+
+fn web(settings: &Settings) -> Table {
+    let mut table = Table::from_iter([("nomes".to_owned(), settings.web.names.clone().into())]);
+    if let Some(file) = &settings.web.file {
+        let file = file.display().to_string();
+        let config = Table::from_iter([("file".to_owned(), file.into())]);
+        table.insert("config".to_owned(), config.into());
+    }
     table
 }
 

@@ -1,14 +1,12 @@
 //! Live events: the parts of the overview that changed, and the lines of a run in flight, as server-sent events.
 //!
-//! A reader that is slow gets the latest instead of everything, so nothing piles up for it. The number of readers is
-//! bounded; whoever takes nothing for a while loses its place. All of it ends when the server is to stop.
+//! A reader that is slow gets the latest instead of everything, so nothing piles up for it; one that takes nothing loses
+//! its connection. The number of readers is bounded. All of it ends when the server is to stop.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, State};
@@ -17,18 +15,16 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Views;
 use super::pages::{self, Part};
 
 /// Readers at once.
-pub(super) const MAX_READERS: usize = 32;
-/// A reader that took nothing for so long may lose its place to another one.
-const STALE: Duration = Duration::from_secs(45);
-/// Between two signs of life.
+const MAX_READERS: usize = 32;
+/// Between two signs of life, of which one that is not taken ends the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Between two looks at whether something changed that nobody told.
 const IDLE: Duration = Duration::from_secs(5);
@@ -40,7 +36,7 @@ const BATCH: Duration = Duration::from_millis(200);
 /// What all readers share.
 pub struct Feed {
     frames: watch::Sender<Arc<Vec<Part>>>,
-    readers: Arc<Readers>,
+    places: Arc<Semaphore>,
     closed: CancellationToken,
 }
 
@@ -48,7 +44,7 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             frames: watch::Sender::default(),
-            readers: Arc::default(),
+            places: Arc::new(Semaphore::new(MAX_READERS)),
             closed: CancellationToken::new(),
         }
     }
@@ -92,7 +88,7 @@ pub(super) async fn events(
     State(views): State<Arc<Views>>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let Some(place) = views.feed.readers.enter() else {
+    let Ok(place) = Arc::clone(&views.feed.places).try_acquire_owned() else {
         let retry = [(header::RETRY_AFTER, "30")];
         return (StatusCode::SERVICE_UNAVAILABLE, retry).into_response();
     };
@@ -107,7 +103,7 @@ pub(super) async fn events(
         first: Some(Arc::new(pages::parts(&views))),
         sent: HashMap::new(),
         closed: views.feed.closed.clone(),
-        place,
+        _place: place,
     };
     let parts = stream::unfold(reader, PartReader::next);
     Sse::new(parts).keep_alive(keep_alive).into_response()
@@ -121,7 +117,7 @@ struct PartReader {
     /// The hash of each part that it has.
     sent: HashMap<String, u64>,
     closed: CancellationToken,
-    place: Place,
+    _place: OwnedSemaphorePermit,
 }
 
 impl PartReader {
@@ -135,7 +131,6 @@ impl PartReader {
                 biased;
                 () = self.closed.cancelled() => return None,
                 changed = self.frames.changed() => changed.ok()?,
-                never = self.place.seen() => match never {},
             }
             let frame = Arc::clone(&self.frames.borrow_and_update());
             let changes = self.changes(&frame);
@@ -186,18 +181,18 @@ struct LineReader {
     next: u64,
     bell: watch::Receiver<u64>,
     is_over: bool,
-    place: Place,
+    _place: OwnedSemaphorePermit,
 }
 
 impl LineReader {
-    fn new(views: Arc<Views>, run: String, (next, place): (u64, Place)) -> Self {
+    fn new(views: Arc<Views>, run: String, (next, place): (u64, OwnedSemaphorePermit)) -> Self {
         Self {
             bell: views.recent.output_bell(),
             views,
             run,
             next,
             is_over: false,
-            place,
+            _place: place,
         }
     }
 
@@ -222,94 +217,14 @@ impl LineReader {
                 biased;
                 () = closed.cancelled() => return None,
                 rung = self.bell.changed() => rung.ok()?,
-                never = self.place.seen() => match never {},
             }
         }
-    }
-}
-
-/// Who reads, and when each was last seen to take something.
-#[derive(Default)]
-struct Readers(Mutex<(u64, BTreeMap<u64, Instant>)>);
-
-impl Readers {
-    /// A place, if one is free or was left without a word.
-    fn enter(self: &Arc<Self>) -> Option<Place> {
-        let mut inside = self.inside();
-        let now = Instant::now();
-        if inside.1.len() >= MAX_READERS {
-            inside.1.retain(|_, seen| now.duration_since(*seen) < STALE);
-        }
-        if inside.1.len() >= MAX_READERS {
-            return None;
-        }
-        inside.0 += 1;
-        let number = inside.0;
-        inside.1.insert(number, now);
-        drop(inside);
-        Some(Place {
-            number,
-            readers: Arc::clone(self),
-        })
-    }
-
-    fn inside(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Instant>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A reader's place; free again when it is dropped.
-struct Place {
-    number: u64,
-    readers: Arc<Readers>,
-}
-
-impl Place {
-    /// Never ends; whoever waits for it is seen each time that it is looked after.
-    async fn seen(&self) -> Infallible {
-        poll_fn(|_| {
-            if let Some(seen) = self.readers.inside().1.get_mut(&self.number) {
-                *seen = Instant::now();
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.readers.inside().1.remove(&self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_readers_are_let_in_than_there_are_places_until_one_leaves_or_is_stale() {
-        let readers = Arc::new(Readers::default());
-        let mut places: Vec<_> = (0..MAX_READERS).map(|_| readers.enter()).collect();
-        assert!(places.iter().all(Option::is_some));
-        assert!(readers.enter().is_none(), "full");
-        places.pop();
-        let last = readers.enter().expect("one left");
-        assert!(readers.enter().is_none(), "full again");
-        tokio::time::advance(STALE).await;
-        // One of them is alive: its connection is looked after.
-        tokio::select! {
-            biased;
-            never = last.seen() => match never {},
-            () = std::future::ready(()) => {}
-        }
-        let fresh: Vec<_> = (1..MAX_READERS).map(|_| readers.enter()).collect();
-        assert!(fresh.iter().all(Option::is_some));
-        assert!(
-            readers.enter().is_none(),
-            "the one that is alive keeps its place"
-        );
-    }
 
     #[test]
     fn a_reader_gets_what_changed_and_is_told_of_what_is_gone() {
@@ -323,7 +238,9 @@ mod tests {
             first: None,
             sent: HashMap::new(),
             closed: feed.closed.clone(),
-            place: feed.readers.enter().expect("a place"),
+            _place: Arc::clone(&feed.places)
+                .try_acquire_owned()
+                .expect("a place"),
         };
         let first = [part("a", "1"), part("b", "1")];
         assert_eq!(reader.changes(&first).len(), 2);

@@ -1,9 +1,13 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
 mod asking;
+mod crowd;
+mod door;
 mod encoding;
 mod feed;
 mod health;
+mod listener;
+mod logins;
 mod metrics;
 mod pages;
 pub mod recent;
@@ -11,9 +15,8 @@ mod reports;
 mod seeding;
 mod status;
 mod tail;
+mod tls;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -25,9 +28,11 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+
+use door::Door;
+pub use door::Security;
+pub use listener::Listener;
 
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
@@ -92,40 +97,6 @@ impl Views {
     }
 }
 
-/// A bound address that nobody serves yet.
-pub struct Listener {
-    socket: TcpListener,
-    /// The bound address, with the real port.
-    pub address: SocketAddr,
-}
-
-impl Listener {
-    /// Binds `address`; port 0 takes a free one.
-    ///
-    /// # Errors
-    ///
-    /// The address is taken, or not ours.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
-    }
-
-    /// Answers until `stop` is cancelled, then finishes the requests that are being answered.
-    ///
-    /// # Errors
-    ///
-    /// The listening socket broke.
-    pub async fn serve(self, views: Views, stop: CancellationToken) -> io::Result<()> {
-        let views = Arc::new(views);
-        tokio::spawn(seeding::seed(Arc::clone(&views)));
-        tokio::spawn(feed::run(Arc::clone(&views), stop.clone()));
-        axum::serve(self.socket, router(views))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-    }
-}
-
 /// The handler labels, which are the routes.
 const ROUTES: [&str; 8] = [
     "/eventos",
@@ -138,8 +109,8 @@ const ROUTES: [&str; 8] = [
     "/metrics",
 ];
 
-/// Every route.
-pub fn router(views: Arc<Views>) -> Router {
+/// Every route, behind the door.
+fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
     for route in pages::ROUTES.into_iter().chain(ROUTES) {
         views.metrics.expose_route(route);
     }
@@ -154,6 +125,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(door, door::admit))
         .layer(middleware::from_fn_with_state(Arc::clone(&views), finish))
         .with_state(views)
 }
@@ -307,7 +279,7 @@ mod tests {
             .uri(path)
             .body(Body::empty())
             .expect("a request");
-        let response = router(Arc::clone(views))
+        let response = router(Arc::clone(views), Arc::new(Door::open()))
             .oneshot(request)
             .await
             .expect("an answer");

@@ -13,6 +13,7 @@
 
 mod collector;
 mod command_line;
+mod crowds;
 mod documents;
 mod end_to_end;
 mod exposition;
@@ -32,3 +33,4 @@ mod soak;
 mod supervision;
 mod support;
 mod traces;
+mod web;
