@@ -51,8 +51,9 @@ fn with_settings(command: Option<Command>, flags: Flags, environment: &Environme
     };
     match command {
         None => orchestrate::run(loaded, flags, environment),
-        Some(Command::Validate { diff: true }) => commands::show_difference(&loaded),
-        Some(Command::Validate { diff: false }) => commands::validate(&loaded, environment),
+        Some(Command::Validate { backend: true, .. }) => commands::check_backend(&loaded),
+        Some(Command::Validate { diff: true, .. }) => commands::show_difference(&loaded),
+        Some(Command::Validate { .. }) => commands::validate(&loaded, environment),
         Some(Command::Agenda { limit, json }) => {
             let plan = orchestrate::plan(&loaded.settings, &diagnostics::local_zone(environment));
             agenda::show(&loaded, &plan, clock().now(), (limit, json))

@@ -22,7 +22,7 @@ use crate::domain::contract::METRICS_FILE;
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
-use crate::records::{self, Access};
+use crate::records::{self, Access, Gravity, StoreKind};
 use crate::telemetry::reference;
 
 /// `validar`: what holds, and what would fail at the first start.
@@ -58,6 +58,41 @@ pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
         Exit::Done
     } else {
         Exit::Failed
+    }
+}
+
+/// `validar --backend`: whether the documents' store is fit for the processors, and what to do where it is not.
+pub(super) fn check_backend(loaded: &Loaded) -> Exit {
+    let settings = store_settings(loaded);
+    if matches!(settings.kind, StoreKind::Embedded) {
+        stdout_text(
+            "o armazenamento é embutido: não há Directus a conferir; ele é escolhido por DIRECTUS_BASE_URL\n",
+        );
+        return Exit::Done;
+    }
+    let findings = match records::check(&settings) {
+        Ok(findings) => findings,
+        Err(error) => {
+            stderr_line(&format!("❌ {error}"));
+            return Exit::Failed;
+        }
+    };
+    for finding in &findings {
+        let sign = match finding.gravity {
+            Gravity::Fine => "✅",
+            Gravity::Notice => "⚠️ ",
+            Gravity::Fault => "❌",
+        };
+        let remedy = match finding.remedy.as_str() {
+            "" => String::new(),
+            remedy => format!("\n   → {remedy}"),
+        };
+        stdout_text(&format!("{sign} {}{remedy}\n", finding.text));
+    }
+    if findings.iter().any(|it| it.gravity == Gravity::Fault) {
+        Exit::Failed
+    } else {
+        Exit::Done
     }
 }
 

@@ -113,7 +113,9 @@ pub(super) fn marked<'a>(
             let known = known.map(Marked::Decision);
             return known.ok_or_else(|| unknown_status(mark, &DECISIONS));
         }
-        Listed::Contracts | Listed::Tags => return Err(unknown_status(mark, &[])),
+        Listed::Contracts | Listed::Tags | Listed::Clauses => {
+            return Err(unknown_status(mark, &[]));
+        }
     };
     let states_words = states.iter().filter_map(|state| vocabulary.word(*state));
     let words: Vec<&str> = states_words.collect();

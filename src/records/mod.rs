@@ -21,7 +21,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-pub use directus::DirectusRecords;
+pub use directus::{DirectusRecords, Finding, Gravity};
 pub use embedded::EmbeddedRecords;
 pub use error::{RecordsError, RecordsErrorKind};
 pub use imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
@@ -109,6 +109,21 @@ pub fn open(settings: &StoreSettings, access: Access) -> Result<Box<dyn Records>
         StoreKind::Directus { url, token } => {
             let records = DirectusRecords::open((url, token), settings, access)?;
             Ok(Box::new(records))
+        }
+    }
+}
+
+/// Whether a Directus is fit for the processors, line by line; a store on this machine needs no such check.
+///
+/// # Errors
+///
+/// A store that cannot even be asked: an unusable address or data directory.
+pub fn check(settings: &StoreSettings) -> Result<Vec<Finding>, RecordsError> {
+    match &settings.kind {
+        StoreKind::Embedded => Ok(Vec::new()),
+        StoreKind::Directus { url, token } => {
+            let records = DirectusRecords::open((url, token), settings, Access::ReadOnly);
+            Ok(records?.check())
         }
     }
 }

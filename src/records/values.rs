@@ -246,6 +246,8 @@ pub enum Listed {
     Tags,
     /// `modificacao`
     Modifications,
+    /// `clausula`
+    Clauses,
 }
 
 impl Listed {
@@ -258,6 +260,7 @@ impl Listed {
             Self::Versions => "versão",
             Self::Tags => "tag",
             Self::Modifications => "modificação",
+            Self::Clauses => "cláusula",
         }
     }
 }

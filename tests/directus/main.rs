@@ -14,5 +14,9 @@
 
 #[path = "../records/mod.rs"]
 mod behaviour;
+mod faults;
+mod job;
+mod proxy;
 mod server;
 mod store;
+mod world;

@@ -454,6 +454,7 @@ fn tag(name: &str, content: &str) -> NewTag {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn tags(bench: &dyn Bench) {
     let (own, other) = (model(bench, "meu"), model(bench, "outro"));
     clause(bench, &own, "1.2", "qualquer");
@@ -561,6 +562,7 @@ fn report(version: &RecordId, number: u32) -> NewReport {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn modifications(bench: &dyn Bench) {
     let (model, contract) = published(bench);
     clause(bench, &model, "1", "foro");

@@ -26,6 +26,7 @@ pub(super) fn place(listed: Listed) -> (&'static str, &'static str) {
         Listed::Versions => ("versao", "contrato"),
         Listed::Tags => ("modelo_contrato_tag", "modelo_contrato"),
         Listed::Modifications => ("modificacao", "versao"),
+        Listed::Clauses => ("clausula", "modelo_contrato"),
     }
 }
 
@@ -35,7 +36,7 @@ fn counted(listed: Listed) -> Option<(&'static str, &'static str)> {
         Listed::Models => Some(("tags", "total_tags")),
         Listed::Contracts => Some(("versoes", "total_versoes")),
         Listed::Versions => Some(("modificacoes", "total_modificacoes")),
-        Listed::Tags | Listed::Modifications => None,
+        Listed::Tags | Listed::Modifications | Listed::Clauses => None,
     }
 }
 
@@ -162,7 +163,9 @@ impl DirectusRecords {
         query = match listed {
             Listed::Tags => query.sort(&["-modelo_contrato", "sort", "id"]),
             Listed::Modifications => query.sort(&["-versao", "sort", "id"]),
-            Listed::Models | Listed::Contracts | Listed::Versions => query.sort(&["-id"]),
+            Listed::Models | Listed::Contracts | Listed::Versions | Listed::Clauses => {
+                query.sort(&["-id"])
+            }
         };
         if let Some(parent) = parent {
             query = query.filter(queue::of(self, collection, parent_field, parent));
