@@ -94,7 +94,7 @@ impl Case {
             );
             assert!(pair.part.contains(&expected.part), "{file}: {}", pair.part);
         }
-        let json = tags::to_json(found);
+        let json: Value = serde_json::from_str(&tags::to_json(found).unwrap()).unwrap();
         let field = |field: &Value| match field["tipo"].as_str().unwrap() {
             "sdt" => format!("sdt:{}", field["nome"].as_str().unwrap()),
             kind => format!("{kind} {}", field["nome"].as_str().unwrap()),
@@ -154,7 +154,7 @@ fn templates_of_another_engine_are_read_without_a_panic() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         if let Ok(document) = docx::read(&bytes, &Limits::default()) {
-            assert!(tags::to_json(&tags::extract(&document)).is_object());
+            assert!(tags::to_json(&tags::extract(&document)).is_ok());
             read += 1;
         }
     }
