@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::{IMPORTER, Server, now, pause};
+use crate::server::{ADMINISTRATOR, IMPORTER, PROCESSOR, Server, now, pause};
 use crate::world::{Site, World, example, finish};
 
 fn path(name: &str) -> String {
@@ -51,7 +51,7 @@ fn documents_become_tags_modifications_and_a_report_and_the_analysts_decisions_s
             Some(&json!({ "nome": clause, "modelo_contrato": 1 })),
         );
     }
-    site.token = crate::server::PROCESSOR;
+    site.token = PROCESSOR;
     let first = site.single_run();
     assert_eq!(first.code, Some(0), "{first:?}");
     assert!(
@@ -300,6 +300,10 @@ fn the_check_says_what_is_missing_and_what_to_do() {
         fine.out.lines().count() <= 25,
         "more than a screen: {fine:?}"
     );
+    site.token = ADMINISTRATOR;
+    let by_administrator = check(&site);
+    assert_eq!(by_administrator.code, Some(0), "{by_administrator:?}");
+    site.token = PROCESSOR;
     server.drop_field("modelo_contrato_tag", "contexto");
     server.drop_field("versao", "observacao");
     let optional = check(&site);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// What the bootstrap gave to the two users, and to the administrator.
 pub(crate) const PROCESSOR: &str = "token-do-processador";
 pub(crate) const IMPORTER: &str = "token-do-importador";
-const ADMINISTRATOR: &str = "token-do-administrador";
+pub(crate) const ADMINISTRATOR: &str = "token-do-administrador";
 /// A busy machine starts it in some ten seconds.
 const START: Duration = Duration::from_mins(2);
 

@@ -418,4 +418,152 @@ mod tests {
         assert_eq!(of(&dates), Some(Duration::from_secs(9)));
         assert_eq!(of(&[("retry-after", "logo")]), None);
     }
+
+    /// A server that gives these answers in turn, one a connection; gives its address and what it was asked.
+    fn server(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        use std::io::{Read as _, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let thread = std::thread::spawn(move || {
+            let serve = |answer: String| {
+                let (mut client, _) = listener.accept().expect("a client");
+                let mut asked = vec![0; 16 * 1024];
+                let length = client.read(&mut asked).expect("a request");
+                asked.truncate(length);
+                client.write_all(answer.as_bytes()).ok();
+                String::from_utf8(asked).expect("text")
+            };
+            answers.into_iter().map(serve).collect()
+        });
+        (address, thread)
+    }
+
+    fn answer(head: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    }
+
+    fn client(address: &str) -> Client {
+        let (token, stop) = ("segredo-7".to_owned().into(), Arc::default());
+        Client::new((address, &token), Duration::from_secs(5), stop).expect("a client")
+    }
+
+    fn results(client: &mut Client) -> Vec<&'static str> {
+        let attempts = client.take_attempts().into_iter();
+        attempts.map(|attempt| attempt.result.as_str()).collect()
+    }
+
+    #[test]
+    fn what_may_pass_is_asked_again_after_the_time_that_the_server_wants_and_each_try_is_counted() {
+        let limited = answer("429 Too Many Requests\r\nRetry-After: 1", "");
+        let (address, asked) = server(vec![limited, answer("200 OK", "{\"data\":[1]}")]);
+        let mut client = client(&address);
+        let began = Instant::now();
+        let found = client.json(&Request::get(&["items", "a/b"]).query("limit", "1"));
+        assert_eq!(found, Ok(serde_json::json!({"data": [1]})));
+        assert!(began.elapsed() >= Duration::from_secs(1));
+        assert_eq!(results(&mut client), ["rate_limited", "ok"]);
+        let asked = asked.join().expect("a server");
+        assert!(asked[1].starts_with("GET /items/a%2Fb?limit=1 HTTP/1.1"), "{}", asked[1]);
+        assert!(asked[1].to_lowercase().contains("authorization: bearer segredo-7"), "{}", asked[1]);
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed_and_the_token_does_not_leave_the_host() {
+        let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        elsewhere.set_nonblocking(true).expect("set");
+        let target = elsewhere.local_addr().expect("an address");
+        let (address, asked) = server(vec![answer(&format!("302 Found\r\nLocation: http://{target}/"), "")]);
+        let mut client = client(&address);
+        let failure = client.json(&Request::get(&["items", "versao"])).expect_err("refused");
+        assert!(matches!(failure, Failure::Refused { status: 302, .. }), "{failure:?}");
+        assert!(!format!("{failure:?} {failure}").contains("segredo-7"));
+        asked.join().expect("a server");
+        assert!(elsewhere.accept().is_err(), "somebody came to where the redirect leads");
+    }
+
+    #[test]
+    fn more_bytes_than_are_wanted_are_refused_with_and_without_a_told_length() {
+        let told = answer("200 OK", &"x".repeat(2000));
+        let untold = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(2000));
+        let (address, asked) = server(vec![told, untold]);
+        let mut client = client(&address);
+        for _ in 0..2 {
+            let mut request = Request::get(&["assets", "1"]);
+            request.limit = 1000;
+            let refused = client.bytes(&request).expect_err("refused");
+            assert!(matches!(refused, Failure::TooLarge { limit: 1000, .. }), "{refused:?}");
+        }
+        assert_eq!(results(&mut client), ["too_large", "too_large"]);
+        asked.join().expect("a server");
+    }
+
+    #[test]
+    fn a_wish_to_end_interrupts_a_request_that_nobody_answers() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut client = client(&format!("http://{}", silent.local_addr().expect("an address")));
+        let stop = Arc::clone(&client.stop);
+        let stopper = std::thread::spawn(move || {
+            drop(silent.accept());
+            stop.store(true, Ordering::Relaxed);
+            silent
+        });
+        assert_eq!(client.json(&Request::get(&["items"])), Err(Failure::Interrupted));
+        stopper.join().expect("stopped");
+    }
+
+    /// Keeps what spans say of themselves.
+    #[derive(Clone, Default)]
+    struct Told(Arc<std::sync::Mutex<Vec<String>>>);
+
+    impl tracing::field::Visit for Told {
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            self.0.lock().expect("a lock").push(format!("{field}={value:?}"));
+        }
+    }
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Told {
+        fn on_new_span(
+            &self,
+            attributes: &tracing::span::Attributes<'_>,
+            _: &tracing::Id,
+            _: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            attributes.record(&mut self.clone());
+        }
+
+        fn on_record(
+            &self,
+            _: &tracing::Id,
+            values: &tracing::span::Record<'_>,
+            _: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            values.record(&mut self.clone());
+        }
+    }
+
+    #[test]
+    fn each_request_is_a_span_with_method_host_and_status() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+
+        let (address, asked) = server(vec![answer("404 Not Found", "{}")]);
+        let told = Told::default();
+        let subscriber = tracing_subscriber::registry().with(told.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            drop(client(&address).json(&Request::get(&["items", "versao"])));
+        });
+        asked.join().expect("a server");
+        let told = told.0.lock().expect("a lock").clone();
+        for field in [
+            "http.request.method=\"GET\"",
+            "server.address=\"127.0.0.1\"",
+            "http.response.status_code=404",
+            "error.type=\"not_found\"",
+            "url.path=\"/items/versao\"",
+        ] {
+            assert!(told.iter().any(|found| found == field), "no {field} in {told:?}");
+        }
+        assert!(!told.join(" ").contains("segredo-7"));
+    }
 }

@@ -109,6 +109,11 @@ impl Failure {
         matches!(self, Self::Refused { status: 403, .. })
     }
 
+    /// Whether it is a Directus that does not have this address: one of another version.
+    pub(super) fn is_no_route(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, code, .. } if code == "ROUTE_NOT_FOUND")
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,

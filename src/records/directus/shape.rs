@@ -186,7 +186,7 @@ fn readable(client: &mut Client, path: &[&str]) -> Result<Option<Value>, Failure
             Some(data) => Ok(Some(data.take())),
             None => Err(Failure::Nonsense("a resposta não tem data".to_owned())),
         },
-        Err(failure) if failure.is_forbidden() => Ok(None),
+        Err(failure) if failure.is_forbidden() || failure.is_no_route() => Ok(None),
         Err(failure) => Err(failure),
     }
 }
