@@ -3,6 +3,7 @@
 //! Nothing that happens to it stops a run. Refuses to know what a fact is good for: it writes facts down, and tells at
 //! the next start what was known.
 
+mod asked;
 mod error;
 mod fact;
 mod prune;
@@ -10,6 +11,7 @@ mod reading;
 mod restore;
 mod rows;
 mod schema;
+mod timeline;
 mod totals;
 mod writer;
 
@@ -24,9 +26,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+pub use asked::{PastRun, RunQuery};
 pub use error::HistoryError;
 pub use prune::Retention;
 pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedRun, RunDetails};
+pub use timeline::{CycleQuery, RecordedCycle};
 pub use totals::add_totals;
 
 use self::fact::Fact;
