@@ -12,8 +12,8 @@ use crate::config::{self, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
 use crate::engine::Plan;
 use crate::engine::status::StatusBoard;
-use crate::history::{History, Recorder};
-use crate::http::{Listener, Views};
+use crate::history::{self, History, Recorder};
+use crate::http::{Listener, Sources, Views};
 use crate::telemetry::console::{self, Console};
 use crate::telemetry::detached::Detached;
 use crate::telemetry::log::{self, JsonLog};
@@ -70,6 +70,7 @@ pub(super) fn begin(
     let views = Views {
         board,
         metrics,
+        sources: sources(settings),
         clock: clock.clone(),
         zone: zone.clone(),
         spans,
@@ -83,6 +84,12 @@ pub(super) fn begin(
         views,
         lines,
     })
+}
+
+/// What may be asked: a simulation has no history.
+fn sources(settings: &Settings) -> Sources {
+    let history = settings.instance_dir().join(history::DATABASE);
+    Sources::new((!settings.dry_run).then_some(history))
 }
 
 /// The reader that counts; with everything that a scrape wants to see when there can be one.

@@ -12,6 +12,10 @@ use flate2::write::GzEncoder;
 use super::Views;
 use crate::telemetry::exposition::{Format, accepts_gzip};
 
+/// The metrics, in the format that the reader asks for
+#[utoipa::path(get, path = "/metrics", tag = "métricas", responses(
+    (status = 200, description = "Prometheus text or OpenMetrics; gzip when it is accepted", content(
+        (String = "text/plain"), (String = "application/openmetrics-text")))))]
 pub(super) async fn metrics(State(views): State<Arc<Views>>, asked: HeaderMap) -> Response {
     let format = Format::negotiated(&joined(&asked, &header::ACCEPT));
     let text = views.metrics.render(format).into_bytes();

@@ -1,5 +1,7 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
+mod api;
+mod asking;
 mod crowd;
 mod door;
 mod health;
@@ -7,26 +9,30 @@ mod listener;
 mod logins;
 mod metrics;
 mod page;
+mod problem;
 mod status;
 mod tls;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub use api::agenda::{Agenda, Notice, PlannedInterval, PlannedStart, whose};
+pub use asking::Sources;
 use door::Door;
 pub use door::Security;
 pub use listener::Listener;
+use problem::Problem;
 
+use self::api::words::Stamp;
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
@@ -43,6 +49,8 @@ pub struct Views {
     pub board: Arc<StatusBoard>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The history.
+    pub sources: Sources,
     /// Wall time.
     pub clock: Clock,
     /// The zone in which times are shown.
@@ -63,38 +71,25 @@ impl Views {
         (!link.is_empty()).then_some(link)
     }
 
-    /// RFC 3339 with the offset of the zone.
-    fn time(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone())
-            .strftime("%Y-%m-%dT%H:%M:%S%.3f%:z")
-            .to_string()
+    fn stamp(&self, at: Timestamp) -> Stamp {
+        Stamp::new(at, &self.zone)
     }
 }
 
-/// The handler labels, which are the routes.
-const ROUTES: [&str; 7] = [
-    "/",
-    "/health",
-    "/-/healthy",
-    "/-/ready",
-    "/status",
-    "/logs",
-    "/metrics",
-];
+/// The pages for people.
+const PAGES: [&str; 1] = ["/"];
 
 /// Every route, behind the door.
 fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
-    for route in ROUTES {
-        views.metrics.expose_route(route);
+    let mut router = Router::new().route("/", get(index));
+    for page in PAGES {
+        views.metrics.expose_route(page);
     }
-    Router::new()
-        .route("/", get(index))
-        .route("/health", get(health_report))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/status", get(status_report))
-        .route("/logs", get(logs))
-        .route("/metrics", get(metrics::metrics))
+    for (route, method) in api::routes() {
+        views.metrics.expose_route(route);
+        router = router.route(route, method);
+    }
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(door, door::admit))
@@ -132,55 +127,14 @@ async fn index(State(views): State<Arc<Views>>) -> Html<String> {
     Html(page::index(&views.board.snapshot(), &views).into_string())
 }
 
-async fn health_report(State(views): State<Arc<Views>>) -> (StatusCode, Json<Value>) {
-    let status = views.board.snapshot();
-    let code = if status.is_stalled() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
-    };
-    (code, Json(health::report(&status, &views)))
+async fn not_found() -> Problem {
+    let routes: Vec<_> = api::routes().into_iter().map(|(route, _)| route).collect();
+    let known = [&PAGES[..], &routes].concat().join(", ");
+    Problem::not_found(format!("endereço desconhecido; há {known}"))
 }
 
-async fn healthy(State(views): State<Arc<Views>>) -> (StatusCode, &'static str) {
-    if views.board.snapshot().is_stalled() {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "o laço de agendamento parou\n",
-        )
-    } else {
-        (StatusCode::OK, "ok\n")
-    }
-}
-
-async fn ready(State(views): State<Arc<Views>>) -> (StatusCode, &'static str) {
-    if health::is_ready(&views.board.snapshot()) {
-        (StatusCode::OK, "pronto\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "iniciando ou encerrando\n")
-    }
-}
-
-async fn status_report(State(views): State<Arc<Views>>) -> Json<Value> {
-    Json(status::report(&views.board.snapshot(), &views))
-}
-
-async fn logs(State(views): State<Arc<Views>>) -> Json<Value> {
-    Json(status::logs(&views.board.snapshot(), &views))
-}
-
-async fn not_found() -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "erro": format!("endereço desconhecido; há {}", ROUTES.join(", ")) })),
-    )
-}
-
-async fn not_allowed() -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::METHOD_NOT_ALLOWED,
-        Json(json!({ "erro": "só GET e HEAD" })),
-    )
+async fn not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "só GET e HEAD")
 }
 
 #[cfg(test)]
@@ -223,6 +177,7 @@ mod tests {
         Arc::new(Views {
             board,
             metrics,
+            sources: Sources::new(None),
             clock: Clock::new(samples::instant),
             zone: TimeZone::UTC,
             spans: Account::default(),

@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod collector;
 mod command_line;
 mod crowds;

@@ -1,83 +1,169 @@
-//! `agenda`: what will start when, and what will not, with the reason. Starts nothing.
+//! What will start when, and what will not, with the reason: `/api/v1/agenda` and `agenda --json`. Starts nothing.
+
+#![expect(unused_qualifications, reason = "as utoipa writes the parameters")]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use utoipa::{IntoParams, ToSchema};
 
-use super::Exit;
-use crate::cli::{stderr_line, stdout_text};
-use crate::config::Loaded;
+use super::{Asked, PATIENCE, limit, words};
 use crate::domain::{ProcessorName, Schedule, ScheduleSpec};
 use crate::engine::Plan;
+use crate::http::Views;
+use crate::http::problem::Problem;
 use crate::schedule::{Cron, Shift, Timetable, jitter, shifts, zone};
 
 /// How far ahead changes of the clocks are told.
 const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// Agendas that are worked out at once: each takes a processor for as long as it has many patterns.
+static TURNS: Semaphore = Semaphore::const_new(1);
 
-/// One schedule, as it is shown.
+/// What will start when.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Agenda {
+    /// The next starts of patterns, in order.
+    #[serde(rename = "inicios")]
+    pub starts: Vec<PlannedStart>,
+    /// Schedules that count from the end of a cycle.
+    #[serde(rename = "intervalos")]
+    pub intervals: Vec<PlannedInterval>,
+    /// What somebody should know before it happens.
+    #[serde(rename = "avisos")]
+    pub notices: Vec<Notice>,
+}
+
+/// A start of a pattern.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlannedStart {
+    /// RFC 3339, with the offset of the pattern's zone.
+    #[serde(rename = "inicio")]
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// Whose schedule it is.
+    #[serde(rename = "agenda")]
+    #[schema(schema_with = words::schedule)]
+    pub schedule: &'static str,
+    /// Who starts.
+    #[serde(rename = "processadores")]
+    #[schema(value_type = Vec<String>)]
+    pub processors: Vec<ProcessorName>,
+}
+
+/// An interval.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlannedInterval {
+    /// From the end of a cycle to the start of the next, seconds.
+    #[serde(rename = "intervalo_segundos")]
+    pub seconds: f64,
+    /// Whose schedule it is.
+    #[serde(rename = "agenda")]
+    #[schema(schema_with = words::schedule)]
+    pub schedule: &'static str,
+    /// Who starts.
+    #[serde(rename = "processadores")]
+    #[schema(value_type = Vec<String>)]
+    pub processors: Vec<ProcessorName>,
+}
+
+/// Something that somebody should know before it happens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Notice {
+    /// What kind of thing.
+    #[serde(rename = "tipo")]
+    #[schema(schema_with = words::notice)]
+    pub kind: &'static str,
+    /// Which schedule it is about.
+    #[serde(rename = "agenda")]
+    pub schedule: String,
+    /// For people.
+    #[serde(rename = "mensagem")]
+    pub message: String,
+}
+
+/// How much of the agenda.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct AgendaAsked {
+    /// Starts in the answer, at most.
+    #[serde(rename = "limite")]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 1000, default = 20)]
+    limit: Option<u32>,
+}
+
+/// What will start when, by the configuration that holds now
+#[utoipa::path(get, path = "/api/v1/agenda", tag = "agenda", params(AgendaAsked),
+    responses((status = 200, description = "The next starts", body = Agenda)))]
+pub(super) async fn planned(
+    State(views): State<Arc<Views>>,
+    Asked(asked): Asked<AgendaAsked>,
+) -> Result<Json<Agenda>, Problem> {
+    let limit = limit(asked.limit, 20, 1000)?;
+    let unavailable = |reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+    let turn = tokio::time::timeout(PATIENCE, TURNS.acquire()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(unavailable(
+            "há perguntas demais ao mesmo tempo; tente de novo",
+        ));
+    };
+    let worked_out = tokio::task::spawn_blocking(move || {
+        // The turn ends with the work, also when nobody waits for it any more.
+        let _turn = turn;
+        Agenda::new(&views.board.snapshot().plan, views.clock.now(), limit)
+    });
+    let agenda = worked_out.await;
+    agenda
+        .map(Json)
+        .map_err(|_| unavailable("a agenda não pôde ser calculada"))
+}
+
+impl Agenda {
+    /// The next `limit` starts of `plan` after `now`, and all notices.
+    #[must_use]
+    pub fn new(plan: &Plan, now: Timestamp, limit: usize) -> Self {
+        let lines = lines(plan);
+        let mut notices: Vec<_> = lines
+            .iter()
+            .flat_map(|line| notices(line, plan, now))
+            .collect();
+        notices.extend(dependencies(plan));
+        let starts = starts(&lines, plan, now, limit);
+        let start = |(at, line): (Timestamp, &Line)| PlannedStart {
+            at: local(at, &zone_of(&line.spec, &plan.zone)),
+            schedule: line.schedule.label(),
+            processors: line.processors.clone(),
+        };
+        let interval = |line: &Line| {
+            Some(PlannedInterval {
+                seconds: line.spec.interval()?.as_secs_f64(),
+                schedule: line.schedule.label(),
+                processors: line.processors.clone(),
+            })
+        };
+        Self {
+            starts: starts.into_iter().map(start).collect(),
+            intervals: lines.iter().filter_map(interval).collect(),
+            notices,
+        }
+    }
+}
+
+/// One schedule.
 struct Line {
     schedule: Schedule,
     processors: Vec<ProcessorName>,
     spec: ScheduleSpec,
     jitter: Duration,
-}
-
-/// Something that somebody should know before it happens.
-struct Notice {
-    kind: &'static str,
-    schedule: String,
-    message: String,
-}
-
-/// Shows the next `limit` starts.
-pub(super) fn show(
-    loaded: &Loaded,
-    plan: &Plan,
-    now: Timestamp,
-    (limit, is_json): (usize, bool),
-) -> Exit {
-    let lines = lines(plan);
-    let mut notices: Vec<_> = lines
-        .iter()
-        .flat_map(|line| notices(line, plan, now))
-        .collect();
-    notices.extend(dependencies(plan));
-    let starts = starts(&lines, plan, now, limit);
-    if is_json {
-        stdout_text(&format!(
-            "{}\n",
-            report(&lines, &starts, &notices, &plan.zone)
-        ));
-        return Exit::Done;
-    }
-    for line in &lines {
-        if let Some(interval) = line.spec.interval() {
-            stdout_text(&format!(
-                "{:<25} {}\n",
-                format!("a cada {}s", interval.as_secs_f64()),
-                whose(line)
-            ));
-        }
-    }
-    for (at, line) in &starts {
-        let at = local(*at, &zone_of(&line.spec, &plan.zone));
-        stdout_text(&format!("{at} {}\n", whose(line)));
-    }
-    for warning in loaded
-        .warnings
-        .iter()
-        .filter(|text| !text.contains("depende_de"))
-    {
-        stderr_line(&format!("⚠️  {warning}"));
-    }
-    for notice in &notices {
-        stderr_line(&format!("⚠️  {}: {}", notice.schedule, notice.message));
-    }
-    Exit::Done
 }
 
 fn lines(plan: &Plan) -> Vec<Line> {
@@ -127,11 +213,14 @@ fn starts<'a>(
     starts
 }
 
-fn whose(line: &Line) -> String {
-    let names: Vec<_> = line.processors.iter().map(ProcessorName::as_str).collect();
-    match line.schedule {
-        Schedule::Main => format!("ciclo: {}", names.join(", ")),
-        Schedule::Own => names.join(", "),
+/// Who starts by a schedule, for people.
+#[must_use]
+pub fn whose(schedule: &str, processors: &[ProcessorName]) -> String {
+    let names: Vec<_> = processors.iter().map(ProcessorName::as_str).collect();
+    if schedule == Schedule::Main.label() {
+        format!("ciclo: {}", names.join(", "))
+    } else {
+        names.join(", ")
     }
 }
 
@@ -162,7 +251,7 @@ fn notices(line: &Line, plan: &Plan, now: Timestamp) -> Vec<Notice> {
     };
     let notice = |kind, message| Notice {
         kind,
-        schedule: whose(line),
+        schedule: whose(line.schedule.label(), &line.processors),
         message,
     };
     if cron.next_after(now).is_none() {
@@ -224,32 +313,4 @@ fn dependencies(plan: &Plan) -> Vec<Notice> {
         }
     }
     notices
-}
-
-fn report(
-    lines: &[Line],
-    starts: &[(Timestamp, &Line)],
-    notices: &[Notice],
-    zone: &TimeZone,
-) -> Value {
-    let start = |(at, line): &(Timestamp, &Line)| {
-        json!({
-            "inicio": local(*at, &zone_of(&line.spec, zone)),
-            "agenda": line.schedule.label(),
-            "processadores": line.processors,
-        })
-    };
-    let interval = |line: &Line| {
-        Some(json!({
-            "intervalo_segundos": line.spec.interval()?.as_secs_f64(),
-            "agenda": line.schedule.label(),
-            "processadores": line.processors,
-        }))
-    };
-    let notice = |notice: &Notice| json!({ "tipo": notice.kind, "agenda": notice.schedule, "mensagem": notice.message });
-    json!({
-        "inicios": starts.iter().map(start).collect::<Vec<_>>(),
-        "intervalos": lines.iter().filter_map(interval).collect::<Vec<_>>(),
-        "avisos": notices.iter().map(notice).collect::<Vec<_>>(),
-    })
 }
