@@ -60,11 +60,14 @@ test-unit: ## Só os testes de unidade; basta o cargo
 test-longo: ## Os mesmos testes com 200 rodadas aleatórias
 	$(MAKE) test RODADAS=200
 
-check: ## Formato, lints, documentação, licenças
+check: ## Formato, lints, documentação, licenças, regras, painéis
+	.ci/pacotes
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 	.ci/deny
+	.ci/regras
+	.ci/paineis
 
 bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
 	benches/processo.py $(BINARIO)

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 use nix::unistd::{AccessFlags, access};
@@ -226,13 +225,14 @@ fn prepare(loaded: &Loaded) -> Result<Context, (String, ProcessorExit)> {
     } else {
         Access::Write
     };
-    let records = records::open(&store_settings(loaded), access)
-        .map_err(|error| (error.to_string(), ProcessorExit::of_store(&error)))?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let store = store_settings(loaded);
+    let stop = Arc::clone(&store.stop);
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| (error.to_string(), ProcessorExit::Temporary))?;
     }
+    let records = records::open(&store, access)
+        .map_err(|error| (error.to_string(), ProcessorExit::of_store(&error)))?;
     let documents = &loaded.settings.documents;
     Ok(Context {
         dry_run,

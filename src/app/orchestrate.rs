@@ -159,7 +159,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let metrics = Arc::clone(&told.views.metrics);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
     runner.environment.keeps_trace_state = exporting.parent.is_some();
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),

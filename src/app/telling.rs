@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 use prometheus::Registry;
 
 use super::traced::Exporting;
-use super::{leaving, recording};
+use super::{leaving, recording, store_settings};
 use crate::config::{self, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
-use crate::engine::Plan;
 use crate::engine::status::StatusBoard;
+use crate::engine::{LiveReaders, Plan};
 use crate::history::{self, History, Recorder};
-use crate::http::{Listener, Sources, Views};
+use crate::http::{Feed, Listener, Recent, Sources, Views};
 use crate::telemetry::console::{self, Console};
 use crate::telemetry::detached::Detached;
 use crate::telemetry::log::{self, JsonLog};
@@ -30,6 +30,8 @@ pub(super) struct Told {
     /// What earlier starts left.
     pub(super) restored: Arc<Restored>,
     pub(super) views: Views,
+    /// Who is told of output while it comes; none unless somebody looks.
+    pub(super) live_output: Option<LiveReaders>,
     /// Standard output.
     pub(super) lines: Detached,
 }
@@ -56,12 +58,15 @@ pub(super) fn begin(
     let spans = traces.map(Traces::account).unwrap_or_default();
     metrics.count_spans(spans.clone());
     let output = exporting.output.clone();
+    let recent = Arc::new(Recent::default());
     let first: [Arc<dyn Observer>; 2] = [board.clone(), metrics.clone()];
     let output = output.map(|output| Arc::new(output) as Arc<dyn Observer>);
-    let first = first.into_iter().chain(output);
+    let shown = listener.map(|_| Arc::clone(&recent) as Arc<dyn Observer>);
+    let first = first.into_iter().chain(shown.clone()).chain(output);
     let (lines, log) = lines(settings, clock, zone)?;
     metrics.count_lost_lines(lines.lost.clone());
     let observers = Observers::new(first.chain([log]).collect());
+    let live_output = live_output(settings, &observers, shown);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
     let (recorder, restored) = recording::begin(history, &observers)?;
@@ -70,26 +75,52 @@ pub(super) fn begin(
     let views = Views {
         board,
         metrics,
-        sources: sources(settings),
+        recent,
+        sources: sources(loaded),
+        feed: Feed::default(),
         clock: clock.clone(),
         zone: zone.clone(),
         spans,
         output,
         trace_link: settings.trace_link.clone(),
+        alerts: settings.alerts.clone(),
     };
     Ok(Told {
         observers,
         recorder,
         restored,
         views,
+        live_output,
         lines,
     })
 }
 
-/// What may be asked: a simulation has no history.
-fn sources(settings: &Settings) -> Sources {
+/// What pages may ask: a simulation has no history.
+fn sources(loaded: &Loaded) -> Sources {
+    let settings = &loaded.settings;
     let history = settings.instance_dir().join(history::DATABASE);
-    Sources::new((!settings.dry_run).then_some(history))
+    Sources::new(
+        (!settings.dry_run).then_some(history),
+        store_settings(loaded),
+    )
+}
+
+/// All readers with `--verbose`; else the pages, which need no more than people can read.
+fn live_output(
+    settings: &Settings,
+    observers: &Observers,
+    shown: Option<Arc<dyn Observer>>,
+) -> Option<LiveReaders> {
+    let is_sampled = !settings.verbose;
+    let observers = if is_sampled {
+        Observers::new(vec![shown?])
+    } else {
+        observers.clone()
+    };
+    Some(LiveReaders {
+        observers,
+        is_sampled,
+    })
 }
 
 /// The reader that counts; with everything that a scrape wants to see when there can be one.

@@ -4,6 +4,7 @@ pub mod documents;
 mod errors;
 pub mod history;
 mod output;
+pub mod stack;
 mod table;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ pub use output::{stderr_line, stdout_text};
 use crate::config::Flags;
 use documents::DocumentCommand;
 use history::{HistoryArgs, RunArgs};
+use stack::{DashboardArgs, HealthArgs, RuleArgs};
 
 const AFTER_HELP: &str = "\
 Cada opção tem uma variável de ambiente ORQUESTRADOR_<OPÇÃO> (por exemplo ORQUESTRADOR_INTERVALO).
@@ -102,6 +104,15 @@ pub enum Command {
         #[arg(long = "markdown")]
         markdown: bool,
     },
+    /// Pergunta a um orquestrador em execução se está saudável; termina com 0 só se estiver
+    #[command(name = "saude")]
+    Health(HealthArgs),
+    /// Grava os painéis do Grafana
+    #[command(name = "dashboards")]
+    Dashboards(DashboardArgs),
+    /// Grava as regras e os alertas do Prometheus
+    #[command(name = "regras")]
+    Rules(RuleArgs),
     /// What people do with documents.
     #[command(flatten)]
     Documents(DocumentCommand),

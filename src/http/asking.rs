@@ -1,4 +1,4 @@
-//! Questions to the history: off the asynchronous threads, few at once, read-only.
+//! Questions to the history and to the documents' store: off the asynchronous threads, few at once, read-only.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::history::{HistoryError, HistoryReader};
+use crate::records::{self, Access, Records, RecordsError, StoreSettings, Vocabulary};
 
 /// Questions at once.
 const AT_ONCE: usize = 4;
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Where the answers are.
 pub struct Sources {
     history: Option<PathBuf>,
+    store: StoreSettings,
     turns: Arc<Semaphore>,
 }
 
@@ -32,19 +34,28 @@ pub(super) enum Unanswered {
     /// The history could not be read.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// The question did not come to an end.
     #[error("a leitura falhou")]
     Broken,
 }
 
 impl Sources {
-    /// The history in the file `history`, if there is to be one.
+    /// The history in the file `history`, if there is to be one, and the store.
     #[must_use]
-    pub fn new(history: Option<PathBuf>) -> Self {
+    pub fn new(history: Option<PathBuf>, store: StoreSettings) -> Self {
         Self {
             history,
+            store,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         }
+    }
+
+    /// How the store spells states.
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        &self.store.vocabulary
     }
 
     /// Asks the history.
@@ -55,6 +66,19 @@ impl Sources {
         let path = self.history.clone().ok_or(Unanswered::NoHistory)?;
         self.ask(move || Ok(question(&HistoryReader::open(&path)?)?))
             .await
+    }
+
+    /// Asks the documents' store.
+    pub(super) async fn records<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut dyn Records) -> Result<T, RecordsError> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let store = self.store.clone();
+        self.ask(move || {
+            let mut records = records::open(&store, Access::ReadOnly)?;
+            Ok(question(records.as_mut())?)
+        })
+        .await
     }
 
     async fn ask<T: Send + 'static>(

@@ -27,7 +27,7 @@ use tower_service::Service as _;
 
 use super::crowd::{Busy, Crowd, Seat};
 use super::door::{Door, Security};
-use super::{Views, router};
+use super::{Views, feed, router, seeding};
 use crate::telemetry::metrics::{Metrics, Refused};
 
 /// Connections that may be open at once, where the descriptors allow it.
@@ -81,8 +81,11 @@ impl Listener {
     pub async fn serve(self, views: Views, stop: CancellationToken) {
         let door = Arc::new(self.door);
         let metrics = Arc::clone(&views.metrics);
+        let views = Arc::new(views);
+        tokio::spawn(seeding::seed(Arc::clone(&views)));
+        tokio::spawn(feed::run(Arc::clone(&views), stop.clone()));
         let host = Host {
-            router: router(Arc::new(views), Arc::clone(&door)),
+            router: router(views, Arc::clone(&door)),
             door,
             metrics,
             stop,

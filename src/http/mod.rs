@@ -4,13 +4,19 @@ mod api;
 mod asking;
 mod crowd;
 mod door;
+mod encoding;
+mod feed;
 mod health;
 mod listener;
 mod logins;
 mod metrics;
-mod page;
+mod pages;
 mod problem;
+pub mod recent;
+mod reports;
+mod seeding;
 mod status;
+mod tail;
 mod tls;
 
 use std::sync::Arc;
@@ -19,14 +25,13 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 pub use api::agenda::{Agenda, Notice, PlannedInterval, PlannedStart, whose};
-pub use asking::Sources;
 use door::Door;
 pub use door::Security;
 pub use listener::Listener;
@@ -36,12 +41,17 @@ use self::api::words::Stamp;
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::traces::Account;
+use crate::telemetry::traces::{Account, ExportState};
+
+pub use asking::Sources;
+pub use feed::Feed;
+pub use recent::Recent;
 
 /// The handler label of a request that no route matched.
 const UNMATCHED: &str = "unmatched";
-/// No script, no foreign resource, no frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// Our own style, script and icon; nothing inline, no foreign resource, no frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// What the views show.
 pub struct Views {
@@ -49,8 +59,12 @@ pub struct Views {
     pub board: Arc<StatusBoard>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The history.
+    /// What happened lately.
+    pub recent: Arc<Recent>,
+    /// The history and the documents' store.
     pub sources: Sources,
+    /// Who reads live events.
+    pub feed: Feed,
     /// Wall time.
     pub clock: Clock,
     /// The zone in which times are shown.
@@ -61,6 +75,8 @@ pub struct Views {
     pub output: Account,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen, as the settings say.
+    pub alerts: Vec<String>,
 }
 
 impl Views {
@@ -71,25 +87,38 @@ impl Views {
         (!link.is_empty()).then_some(link)
     }
 
+    /// Whether spans or lines of output are being lost.
+    fn is_losing_telemetry(&self) -> bool {
+        let accounts = [&self.spans, &self.output];
+        let is_losing =
+            |account: &&Account| matches!(account.counts().state, ExportState::Degraded { .. });
+        accounts.iter().any(is_losing)
+    }
+
     fn stamp(&self, at: Timestamp) -> Stamp {
         Stamp::new(at, &self.zone)
     }
 }
 
-/// The pages for people.
-const PAGES: [&str; 1] = ["/"];
+/// Live events.
+const EVENTS: &str = "/eventos";
+
+/// Every route.
+fn known_routes() -> impl Iterator<Item = &'static str> {
+    let programs = api::routes().into_iter().map(|(route, _)| route);
+    let pages = pages::ROUTES.into_iter();
+    pages.chain([EVENTS, pages::assets::ROUTE]).chain(programs)
+}
 
 /// Every route, behind the door.
 fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
-    let mut router = Router::new().route("/", get(index));
-    for page in PAGES {
-        views.metrics.expose_route(page);
-    }
-    for (route, method) in api::routes() {
+    for route in known_routes() {
         views.metrics.expose_route(route);
-        router = router.route(route, method);
     }
-    router
+    let pages = pages::router().route(EVENTS, get(feed::events));
+    let programs = api::routes().into_iter();
+    programs
+        .fold(pages, |router, (route, method)| router.route(route, method))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(door, door::admit))
@@ -105,7 +134,7 @@ async fn finish(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = explained(next.run(request).await);
     let handler = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let code = response.status().as_u16();
     views.metrics.count_request(handler, code, began.elapsed());
@@ -116,6 +145,7 @@ async fn finish(
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     ] {
+        // An answer that is stricter, or may be kept, says so itself.
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
@@ -123,14 +153,19 @@ async fn finish(
     response
 }
 
-async fn index(State(views): State<Arc<Views>>) -> Html<String> {
-    Html(page::index(&views.board.snapshot(), &views).into_string())
+/// What axum itself refuses, an address that is no text for one, is a problem like any other.
+fn explained(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if is_plain && response.status() == StatusCode::BAD_REQUEST {
+        return Problem::bad_request("o endereço ou um parâmetro não é válido").into_response();
+    }
+    response
 }
 
 async fn not_found() -> Problem {
-    let routes: Vec<_> = api::routes().into_iter().map(|(route, _)| route).collect();
-    let known = [&PAGES[..], &routes].concat().join(", ");
-    Problem::not_found(format!("endereço desconhecido; há {known}"))
+    let known: Vec<_> = known_routes().collect();
+    Problem::not_found(format!("endereço desconhecido; há {}", known.join(", ")))
 }
 
 async fn not_allowed() -> Problem {
@@ -148,6 +183,7 @@ mod tests {
     use super::*;
     use crate::domain::{Event, Mode, Observer as _, samples};
     use crate::engine::Plan;
+    use crate::records::{StoreKind, StoreSettings};
     use crate::telemetry::metrics::Known;
 
     fn views() -> Arc<Views> {
@@ -177,13 +213,21 @@ mod tests {
         Arc::new(Views {
             board,
             metrics,
-            sources: Sources::new(None),
+            recent: Arc::default(),
+            sources: sources(),
+            feed: Feed::default(),
             clock: Clock::new(samples::instant),
             zone: TimeZone::UTC,
             spans: Account::default(),
             output: Account::default(),
             trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
+            alerts: vec!["maquina".to_owned()],
         })
+    }
+
+    fn sources() -> Sources {
+        let store = StoreSettings::new(StoreKind::Embedded, "/nowhere".into());
+        Sources::new(None, store)
     }
 
     async fn get(views: &Arc<Views>, path: &str) -> (u16, String) {
@@ -253,6 +297,7 @@ mod tests {
         let views = views();
         for event in samples::cycle() {
             views.board.observe(&event);
+            views.recent.observe(&event);
         }
         let (code, health) = get(&views, "/health").await;
         assert_eq!(code, 200);

@@ -51,6 +51,8 @@ pub(super) struct StatusReport {
     performance: PerformanceReport,
     #[serde(rename = "telemetria")]
     telemetry: TelemetryReport,
+    #[serde(rename = "alertas")]
+    alerts: AlertsReport,
     /// By name.
     #[serde(rename = "processadores")]
     processors: BTreeMap<String, ProcessorReport>,
@@ -86,6 +88,16 @@ pub(super) struct TelemetryReport {
     #[serde(rename = "tracos")]
     traces: ExportReport,
     logs: ExportReport,
+}
+
+/// Where alerts can be seen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AlertsReport {
+    #[serde(rename = "destinos")]
+    places: Vec<String>,
+    /// Whether they leave this machine; null when nobody said.
+    #[serde(rename = "externos")]
+    leave: Option<bool>,
 }
 
 /// How an export over OTLP is doing.
@@ -255,6 +267,7 @@ fn report(status: &Status, views: &Views) -> StatusReport {
             traces: export_report(views.spans.counts(), views),
             logs: export_report(views.output.counts(), views),
         },
+        alerts: alerts_report(&views.alerts),
         processors: by_name(status, |one| processor_report(one, status, views)),
     }
 }
@@ -277,6 +290,14 @@ fn export_report(counts: Counts, views: &Views) -> ExportReport {
         queued: counts.queued,
         capacity: counts.capacity,
         last_success: counts.last_success.map(|at| views.stamp(at)),
+    }
+}
+
+fn alerts_report(places: &[String]) -> AlertsReport {
+    let leave = places.iter().any(|place| place != "maquina");
+    AlertsReport {
+        places: places.to_vec(),
+        leave: (!places.is_empty()).then_some(leave),
     }
 }
 

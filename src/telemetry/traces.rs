@@ -189,6 +189,8 @@ fn exporter(asked: &Asked) -> Result<SpanExporter, TraceError> {
     Ok(match asked.protocol {
         Protocol::Grpc => builder.with_tonic().with_timeout(asked.timeout).build()?,
         Protocol::Http => {
+            // The client has TLS in it and wants to know whose; installed already is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
             let protocol = opentelemetry_otlp::Protocol::HttpBinary;
             let builder = builder.with_http().with_protocol(protocol);
             builder.with_timeout(asked.timeout).build()?

@@ -131,9 +131,14 @@ fn schemathesis_notices_an_answer_that_the_document_does_not_describe() {
 #[test]
 fn whatever_is_asked_is_answered_as_the_document_says() {
     let (place, running) = busy();
-    let finished = schemathesis(&place, &document(&running), &[]);
+    // Live events have no end.
+    let arguments = ["--exclude-path", "/eventos"];
+    let finished = schemathesis(&place, &document(&running), &arguments);
     finished.assert_code(0);
-    finished.assert_says("Tested: 23");
+    // GET and HEAD; it has loaded the document itself by one of them already.
+    let document = json(&running, "/api/openapi.json");
+    let paths = document["paths"].as_object().unwrap().len();
+    finished.assert_says(&format!("Tested: {}", 2 * (paths - 1) - 1));
     assert_eq!(running.get("/health").code, 200, "it is still there");
 }
 

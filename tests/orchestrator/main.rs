@@ -23,6 +23,7 @@ mod http;
 mod leaving;
 mod limits;
 mod metrics;
+mod pages;
 mod queue;
 mod reload;
 mod reports;

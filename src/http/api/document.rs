@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use super::{agenda, history};
 use crate::http::problem::{self, Problem};
-use crate::http::{PAGES, health, metrics, status};
+use crate::http::{EVENTS, health, metrics, pages, status};
 
 /// What is described by its own code.
 #[derive(OpenApi)]
@@ -77,8 +77,9 @@ fn whole() -> Value {
         components.insert("securitySchemes".to_owned(), basic);
     }
     if let Some(Value::Object(paths)) = whole.get_mut("paths") {
-        for page in PAGES {
-            paths.insert(page.to_owned(), json!({ "get": described_page(page) }));
+        let others = [EVENTS, pages::assets::ROUTE];
+        for route in pages::ROUTES.into_iter().chain(others) {
+            paths.insert(route.to_owned(), json!({ "get": described_page(route) }));
         }
         for item in paths.values_mut().filter_map(Value::as_object_mut) {
             add_refusals(item);
@@ -134,16 +135,39 @@ fn refusal(meaning: &str) -> Value {
     json!({ "description": meaning, "content": problem_content() })
 }
 
+fn text(media_type: &str) -> (String, Value) {
+    let schema = json!({ "schema": { "type": "string" } });
+    (media_type.to_owned(), schema)
+}
+
 fn problem_content() -> Value {
     json!({ problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" } } })
 }
 
+/// What is meant for people and their browsers; what they do not find or get, they are told on a page.
 fn described_page(route: &str) -> Value {
+    let media_types: &[_] = match route {
+        EVENTS => &["text/event-stream"],
+        pages::assets::ROUTE => &["text/css", "text/javascript", "image/svg+xml"],
+        output if output.ends_with("saida.txt") => &["text/plain"],
+        _ => &["text/html"],
+    };
+    let content: Map<_, _> = media_types.iter().map(|kind| text(kind)).collect();
+    let page = Map::from_iter([text("text/html")]);
+    let names = route.split('{').skip(1);
+    let names = names.filter_map(|rest| Some(rest.split_once('}')?.0));
+    let parameter = |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
     json!({
         "tags": ["páginas"],
-        "summary": "A page for people",
+        "summary": "For people",
         "operationId": format!("page{}", route.replace(['/', '{', '}', '.'], "_")),
-        "responses": { "200": { "description": "HTML", "content": { "text/html": { "schema": { "type": "string" } } } } },
+        "parameters": names.map(parameter).collect::<Vec<_>>(),
+        "responses": {
+            "200": { "description": "What they see", "content": content },
+            "400": { "description": "The address is no text", "content": {} },
+            "404": { "description": "It is not there", "content": page },
+            "503": { "description": "No answer now", "content": page },
+        },
     })
 }
 
@@ -201,16 +225,13 @@ fn add_head(item: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::api;
 
     #[test]
     fn every_route_stands_in_the_document_and_no_other() {
         let whole = whole();
         assert_eq!(whole["openapi"], "3.1.0");
         let mut described: Vec<_> = whole["paths"].as_object().expect("paths").keys().collect();
-        let routes = api::routes().map(|(route, _)| route.to_owned());
-        let pages = PAGES.map(str::to_owned);
-        let mut expected: Vec<_> = routes.iter().chain(&pages).collect();
+        let mut expected: Vec<_> = crate::http::known_routes().collect();
         (described.sort(), expected.sort());
         assert_eq!(described, expected);
         for (path, item) in whole["paths"].as_object().expect("paths") {
