@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::HistoryReader;
+use super::asked::AFTER_ALL;
 use super::error::HistoryError;
 use super::reading::{COLUMNS, RecordedRun, count, run};
 use super::rows::{duration, instant};
@@ -14,8 +15,6 @@ use crate::domain::RunId;
 
 /// A run's id tells when it began; a clock that is put back by less than this is not taken for a jump.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
-/// Greater than every id.
-const AFTER_ALL: &str = "g";
 
 /// Cycles that are asked for.
 #[derive(Debug, Clone)]
@@ -72,10 +71,11 @@ impl HistoryReader {
         };
         let mut select = connection.prepare(
             "SELECT id, number, schedule, mode, trigger, started_at, finished_at, duration, outcome, trace_id
-             FROM cycles WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
+             FROM cycles WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         )?;
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-        let rows = select.query_map(params![query.before, limit.saturating_add(1)], cycle)?;
+        let before = query.before.as_deref().unwrap_or(AFTER_ALL);
+        let rows = select.query_map(params![before, limit.saturating_add(1)], cycle)?;
         let mut cycles = rows.collect::<Result<Vec<_>, _>>()?;
         let mut has_more = cycles.len() > query.limit;
         cycles.truncate(query.limit);
