@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::Views;
 use super::crowd::room;
 use super::pages::{self, Part};
+use super::problem::Problem;
 
 /// Readers at once, and never more than half of the connections. What they read is drawn once for all of them.
 const MAX_READERS: usize = 512;
@@ -91,7 +92,9 @@ pub(super) async fn events(
 ) -> Response {
     let Ok(place) = Arc::clone(&views.feed.places).try_acquire_owned() else {
         let retry = [(header::RETRY_AFTER, "30")];
-        return (StatusCode::SERVICE_UNAVAILABLE, retry).into_response();
+        let crowded = "há leitores demais dos eventos ao vivo";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, crowded);
+        return (retry, problem).into_response();
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     if let Some(run) = asked.execucao {
