@@ -278,7 +278,7 @@ mod tests {
             (vec![5], vec![2], true),
             "a part of one that has more"
         );
-        assert_eq!(page(15).2, false);
+        assert!(!page(15).2);
     }
 
     #[test]
