@@ -20,7 +20,7 @@ TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest
 .DEFAULT_GOAL := help
 .PHONY: help build run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
-	run-processador-modelo run-processador-automatico test test-unit test-longo check bench bench-documents \
+	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-documents \
 	up down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
 
 help: ## Lista os alvos
@@ -57,11 +57,17 @@ test: ## Todos os testes; precisa dos pacotes que .ci/pacotes nomeia
 	.ci/pacotes
 	ORQUESTRADOR_TEST_RODADAS=$(RODADAS) $(TESTAR)
 
+test-directus: ## Os processadores em um Directus de verdade; instala-o uma vez, com npm, fora do repositório
+	pasta="$$(.ci/directus)" && \
+	ORQUESTRADOR_TEST_DIRECTUS="$$pasta" ORQUESTRADOR_TEST_RODADAS=$(RODADAS) \
+		cargo test --test directus -- --ignored --nocapture --test-threads=2
+
 test-unit: ## Só os testes de unidade; basta o cargo
 	cargo test --lib
 
 test-longo: ## Os mesmos testes com 200 rodadas aleatórias
 	$(MAKE) test RODADAS=200
+	$(MAKE) test-directus RODADAS=200
 
 check: ## Formato, lints, documentação, licenças, regras, painéis
 	.ci/pacotes

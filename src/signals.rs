@@ -2,19 +2,40 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine::{Control, Request, Shutdown};
 
-/// Passes every SIGINT and SIGTERM on to `shutdown`, every SIGUSR1 and SIGUSR2 to `control`; each SIGHUP is told by what
-/// is returned. Must be called within a tokio runtime.
+/// SIGHUPs that came before anybody could listen. Without it the first one would end the program.
+pub struct EarlyHangups(Arc<AtomicBool>);
+
+impl EarlyHangups {
+    /// From now on a SIGHUP is remembered.
+    ///
+    /// # Errors
+    ///
+    /// The handler cannot be installed.
+    pub fn hold() -> io::Result<Self> {
+        let held = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&held))?;
+        Ok(Self(held))
+    }
+}
+
+/// Passes every SIGINT and SIGTERM on to `shutdown`, every SIGUSR1 and SIGUSR2 to `control`; each SIGHUP, also
+/// an early one, is told by what is returned. Must be called within a tokio runtime.
 ///
 /// # Errors
 ///
 /// The handlers cannot be installed.
-pub fn listen(shutdown: &Arc<Shutdown>, control: &Control) -> io::Result<UnboundedReceiver<()>> {
+pub fn listen(
+    shutdown: &Arc<Shutdown>,
+    control: &Control,
+    early: &EarlyHangups,
+) -> io::Result<UnboundedReceiver<()>> {
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),
         (SignalKind::terminate(), "SIGTERM"),
@@ -33,6 +54,9 @@ pub fn listen(shutdown: &Arc<Shutdown>, control: &Control) -> io::Result<Unbound
     ));
     let (sender, hangups) = unbounded_channel();
     let mut hangup = signal(SignalKind::hangup())?;
+    if early.0.load(Ordering::Relaxed) {
+        sender.send(()).ok();
+    }
     tokio::spawn(async move { while hangup.recv().await.is_some() && sender.send(()).is_ok() {} });
     Ok(hangups)
 }

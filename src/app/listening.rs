@@ -2,16 +2,52 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
-use crate::http::{Listener, Views};
+use crate::config::{self, ConfigError, Problem, Settings};
+use crate::http::{Listener, Security, Views};
 
 /// How long HTTP requests that are being answered may take at the end.
 const HTTP_DRAIN: Duration = Duration::from_millis(500);
+
+/// Descriptors that this process asks for, where it may have them.
+const DESCRIPTORS: u64 = 65_536;
+
+/// What protects the HTTP side, or everything that is wrong with the web configuration.
+pub(super) fn security(settings: &Settings) -> Result<Arc<Security>, ConfigError> {
+    let config = config::web(&settings.web)?;
+    let security = Security::new(&config, &settings.web.names).map_err(|problems| {
+        let file = settings
+            .web
+            .file
+            .as_deref()
+            .unwrap_or("".as_ref())
+            .display();
+        let problems = problems.into_iter().map(|message| Problem {
+            key: "web.config.file".to_owned(),
+            message: format!("{file}: {message}"),
+        });
+        ConfigError {
+            problems: problems.collect(),
+        }
+    })?;
+    Ok(Arc::new(security))
+}
+
+/// A connection needs a descriptor, and the usual limit of 1,024 is for programs that use `select`. Processors keep the
+/// limit that we were started with: what starts them was made before.
+pub(super) fn allow_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(DESCRIPTORS).max(soft);
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).ok();
+    }
+}
 
 /// A single run opens its port only when it is asked to.
 pub(super) fn is_listening(settings: &Settings) -> bool {
@@ -19,12 +55,15 @@ pub(super) fn is_listening(settings: &Settings) -> bool {
 }
 
 /// Binds the address, unless nobody is to listen.
-pub(super) async fn bind(settings: &Settings) -> anyhow::Result<Option<Listener>> {
+pub(super) async fn bind(
+    settings: &Settings,
+    security: watch::Receiver<Arc<Security>>,
+) -> anyhow::Result<Option<Listener>> {
     if !is_listening(settings) {
         return Ok(None);
     }
     let address = SocketAddr::new(settings.listen, settings.port);
-    let listener = Listener::bind(address).await.map_err(|error| {
+    let listener = Listener::bind(address, security).await.map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "a porta já está em uso; escolha outra com --porta, ou 0 para uma livre".to_owned()
@@ -45,7 +84,7 @@ pub(super) async fn bind(settings: &Settings) -> anyhow::Result<Option<Listener>
 /// The HTTP side while it is open.
 pub(super) struct Http {
     stop: CancellationToken,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Http {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnostics::local_zone;
 use super::leaving;
-use super::listening::{Http, bind, is_listening};
+use super::listening::{Http, allow_descriptors, bind, is_listening, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
 use super::{Exit, clock, recording, running, store_settings, telling, traced};
@@ -24,11 +25,14 @@ use crate::history::{History, Recorder};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
-use crate::signals;
+use crate::signals::{self, EarlyHangups};
 use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
+
+/// Whoever reads standard output may take this long for what is still to be read at the end.
+const LINES: Duration = Duration::from_secs(1);
 
 /// What is left of file operations and the like may take this long at the end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
@@ -49,6 +53,8 @@ fn prepare_and_run(
     flags: Flags,
     environment: &Environment,
 ) -> anyhow::Result<Exit> {
+    let security = security(&loaded.settings)?;
+    let early = EarlyHangups::hold()?;
     let _lock = InstanceLock::take(&loaded.settings.instance_dir())?;
     let clock = clock();
     let mut notes = import_examples(&loaded, &clock)?;
@@ -60,6 +66,7 @@ fn prepare_and_run(
             .map(|enforcement| format!("Limites: {}", enforcement.words())),
     );
     let link = process::launch(enforcement.unwrap_or_default())?;
+    allow_descriptors();
     // After the fork, so that the spawner's memory stays small.
     let history = recording::open(&loaded.settings, &clock)?;
     let said = history.iter().flat_map(|history| &history.warnings);
@@ -73,12 +80,14 @@ fn prepare_and_run(
                 environment: environment.clone(),
                 zone: local_zone(environment),
                 clock: clock.clone(),
+                security: watch::Sender::new(security),
             },
             loaded,
             clock,
             notes,
             history,
             link,
+            early,
         },
         environment,
     ));
@@ -117,6 +126,7 @@ struct Parts {
     /// None when nothing may be written.
     history: Option<History>,
     link: SpawnerLink,
+    early: EarlyHangups,
 }
 
 async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
@@ -127,14 +137,15 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         notes,
         history,
         link,
+        early,
     } = parts;
     let settings = &loaded.settings;
     let exporting = traced::begin(settings, environment, &clock)?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
-    let hangups = signals::listen(&shutdown, &control)?;
-    let listener = bind(settings).await?;
+    let hangups = signals::listen(&shutdown, &control, &early)?;
+    let listener = bind(settings, reloader.security.subscribe()).await?;
 
     let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);
@@ -148,7 +159,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     let metrics = Arc::clone(&told.views.metrics);
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
-    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, &observers));
+    let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
     runner.environment.keeps_trace_state = exporting.parent.is_some();
     let watch = tokio::spawn(stop_without_spawner(
         spawner.gone().clone(),
@@ -180,6 +191,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     };
     open.close(settings.telemetry_shutdown).await;
     leaving::leave(settings, metrics).await;
+    told.lines.finish(LINES);
     if lost_spawner {
         return Ok(Exit::Failed);
     }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 
 use super::commands::active_file;
+use super::listening::security;
 use super::orchestrate::plan;
 use crate::config::{self, ConfigError, Environment, Flags, Settings};
 use crate::domain::{Clock, Event, Observers, Reload, ReloadResult};
 use crate::engine::{Control, Request};
+use crate::http::Security;
 
 /// What a reload needs to be decided.
 pub(super) struct Reloader {
@@ -22,6 +25,8 @@ pub(super) struct Reloader {
     /// The zone of patterns that name none.
     pub(super) zone: TimeZone,
     pub(super) clock: Clock,
+    /// Where the HTTP side looks for what protects it.
+    pub(super) security: watch::Sender<Arc<Security>>,
 }
 
 impl Reloader {
@@ -58,6 +63,9 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(fixed);
         }
+        // The files that it names may have changed although no setting has.
+        let security = security(&loaded.settings).map_err(|error| problems(&error))?;
+        self.security.send_replace(security);
         let difference = config::difference(&self.settings, &loaded.settings);
         self.settings = loaded.settings;
         keep_active(&self.settings);

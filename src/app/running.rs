@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::config::{Environment, Loaded, Settings, Source};
-use crate::domain::{Clock, Mask, Observers, contract};
-use crate::engine::{ChildEnvironment, LocalRunner};
+use crate::domain::{Clock, Mask, contract};
+use crate::engine::{ChildEnvironment, LiveReaders, LocalRunner};
 use crate::process::{ReportFolder, Spawner};
 
 /// What runs processors: as processes of this machine.
@@ -12,7 +12,7 @@ pub(super) fn runner(
     loaded: &Loaded,
     environment: &Environment,
     spawner: &Spawner,
-    (clock, observers): (&Clock, &Observers),
+    (clock, live_output): (&Clock, Option<LiveReaders>),
 ) -> LocalRunner {
     let settings = &loaded.settings;
     LocalRunner {
@@ -20,7 +20,7 @@ pub(super) fn runner(
         clock: clock.clone(),
         environment: child_environment(loaded, environment),
         output_dir: (!settings.dry_run).then(|| settings.data_dir.join("saidas")),
-        live_output: settings.verbose.then(|| observers.clone()),
+        live_output,
         reports: report_folder(settings),
     }
 }

@@ -7,15 +7,16 @@ use jiff::tz::TimeZone;
 use prometheus::Registry;
 
 use super::traced::Exporting;
-use super::{leaving, recording};
+use super::{leaving, recording, store_settings};
 use crate::config::{self, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
-use crate::engine::Plan;
 use crate::engine::status::StatusBoard;
-use crate::history::{History, Recorder};
-use crate::http::{Listener, Views};
-use crate::telemetry::console::Console;
-use crate::telemetry::log::JsonLog;
+use crate::engine::{LiveReaders, Plan};
+use crate::history::{self, History, Recorder};
+use crate::http::{Feed, Listener, Recent, Sources, Views};
+use crate::telemetry::console::{self, Console};
+use crate::telemetry::detached::Detached;
+use crate::telemetry::log::{self, JsonLog};
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::metrics::{Known, Metrics};
 use crate::telemetry::traces::Traces;
@@ -29,6 +30,10 @@ pub(super) struct Told {
     /// What earlier starts left.
     pub(super) restored: Arc<Restored>,
     pub(super) views: Views,
+    /// Who is told of output while it comes; none unless somebody looks.
+    pub(super) live_output: Option<LiveReaders>,
+    /// Standard output.
+    pub(super) lines: Detached,
 }
 
 /// Builds all readers, and tells them that everything is set up and what earlier starts left.
@@ -53,22 +58,30 @@ pub(super) fn begin(
     let spans = traces.map(Traces::account).unwrap_or_default();
     metrics.count_spans(spans.clone());
     let output = exporting.output.clone();
+    let recent = Arc::new(Recent::default());
     let first: [Arc<dyn Observer>; 2] = [board.clone(), metrics.clone()];
     let output = output.map(|output| Arc::new(output) as Arc<dyn Observer>);
-    let first = first.into_iter().chain(output);
-    let observers = observers(settings, clock, zone, first);
+    let shown = listener.map(|_| Arc::clone(&recent) as Arc<dyn Observer>);
+    let first = first.into_iter().chain(shown.clone()).chain(output);
+    let (lines, log) = lines(settings, clock, zone)?;
+    metrics.count_lost_lines(lines.lost.clone());
+    let observers = Observers::new(first.chain([log]).collect());
+    let live_output = live_output(settings, &observers, shown);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
     let (recorder, restored) = recording::begin(history, &observers)?;
     let output = exporting.output.as_ref();
-    let lines = output.map(OutputLogs::account).unwrap_or_default();
+    let output = output.map(OutputLogs::account).unwrap_or_default();
     let views = Views {
         board,
         metrics,
+        recent,
+        sources: sources(loaded),
+        feed: Feed::default(),
         clock: clock.clone(),
         zone: zone.clone(),
         spans,
-        output: lines,
+        output,
         trace_link: settings.trace_link.clone(),
         alerts: settings.alerts.clone(),
     };
@@ -77,6 +90,36 @@ pub(super) fn begin(
         recorder,
         restored,
         views,
+        live_output,
+        lines,
+    })
+}
+
+/// What pages may ask: a simulation has no history.
+fn sources(loaded: &Loaded) -> Sources {
+    let settings = &loaded.settings;
+    let history = settings.instance_dir().join(history::DATABASE);
+    Sources::new(
+        (!settings.dry_run).then_some(history),
+        store_settings(loaded),
+    )
+}
+
+/// All readers with `--verbose`; else the pages, which need no more than people can read.
+fn live_output(
+    settings: &Settings,
+    observers: &Observers,
+    shown: Option<Arc<dyn Observer>>,
+) -> Option<LiveReaders> {
+    let is_sampled = !settings.verbose;
+    let observers = if is_sampled {
+        Observers::new(vec![shown?])
+    } else {
+        observers.clone()
+    };
+    Some(LiveReaders {
+        observers,
+        is_sampled,
     })
 }
 
@@ -114,14 +157,20 @@ fn known<'a>(
     }
 }
 
-fn observers(
+/// Standard output, and the reader that writes to it.
+fn lines(
     settings: &Settings,
     clock: &Clock,
     zone: &TimeZone,
-    first: impl Iterator<Item = Arc<dyn Observer>>,
-) -> Observers {
-    let sink = Box::new(io::stdout());
-    let lines: Arc<dyn Observer> = match settings.log_format {
+) -> io::Result<(Detached, Arc<dyn Observer>)> {
+    let (format, now) = (settings.log_format, clock.clone());
+    let lost = move |lines| match format {
+        LogFormat::Console => console::lost_lines(lines),
+        LogFormat::Json => log::lost_lines(now.now(), lines),
+    };
+    let lines = Detached::new(io::stdout(), lost)?;
+    let sink = Box::new(lines.clone());
+    let log: Arc<dyn Observer> = match format {
         LogFormat::Console => Arc::new(Console::new(
             sink,
             zone.clone(),
@@ -130,7 +179,7 @@ fn observers(
         )),
         LogFormat::Json => Arc::new(JsonLog::new(sink, clock.clone())),
     };
-    Observers::new(first.chain([lines]).collect())
+    Ok((lines, log))
 }
 
 fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> Startup {
@@ -153,6 +202,7 @@ fn startup(loaded: &Loaded, notes: Vec<String>, listener: Option<&Listener>) -> 
         config,
         store,
         address: listener.map(|listener| listener.address),
+        is_encrypted: listener.is_some_and(Listener::is_encrypted),
         notes,
         warnings: loaded.warnings.clone(),
     }

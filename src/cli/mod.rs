@@ -65,8 +65,11 @@ pub enum Command {
     #[command(name = "validar")]
     Validate {
         /// Mostra o que uma recarga (SIGHUP) mudaria no orquestrador que usa este diretório de dados
-        #[arg(long = "diff")]
+        #[arg(long = "diff", conflicts_with = "backend")]
         diff: bool,
+        /// Confere o Directus: acesso, token, permissões, campos, valores de status, e o que fazer
+        #[arg(long = "backend")]
+        backend: bool,
     },
     /// Mostra o que começa quando, e o que nunca começa
     #[command(name = "agenda")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::Table;
 
-use super::documents::{self, DocumentSettings, StoreWords};
+use super::documents::{self, DocumentSettings, StoreRules, StoreWords};
 use super::problem::Problems;
 use super::settings::Source;
 use super::table::Section;
@@ -50,7 +50,10 @@ pub(super) struct FileSettings {
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
     pub(super) store_words: StoreWords,
+    pub(super) store_rules: StoreRules,
     pub(super) documents: DocumentSettings,
+    pub(super) web_file: Option<PathBuf>,
+    pub(super) web_names: Option<Vec<String>>,
 }
 
 /// Reads `path`, or the default file if it exists.
@@ -84,10 +87,10 @@ pub(super) fn read(path: Option<&Path>, problems: &mut Problems) -> (FileSetting
 }
 
 #[derive(Debug, thiserror::Error)]
-enum ReadProblem {
+pub(super) enum ReadProblem {
     #[error("arquivo não encontrado")]
     Missing,
-    #[error("é um diretório; esperado um arquivo TOML")]
+    #[error("é um diretório; esperado um arquivo")]
     Directory,
     #[error("tem mais de 1 MiB; esperado um arquivo de configuração")]
     TooLarge,
@@ -97,7 +100,8 @@ enum ReadProblem {
     Io(#[from] io::Error),
 }
 
-fn read_text(path: &Path) -> Result<String, ReadProblem> {
+/// The text of a file of at most 1 MiB.
+pub(super) fn read_text(path: &Path) -> Result<String, ReadProblem> {
     let file = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ReadProblem::Missing,
         _ => ReadProblem::Io(error),
@@ -192,7 +196,16 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     if let Some(mut store) = root.section("registros") {
         file.store_kind = store.parsed("tipo", value::store_kind);
         file.store_words = documents::read_words(&mut store);
+        file.store_rules = documents::read_rules(&mut store);
         store.finish(&[]);
+    }
+    if let Some(mut web) = root.section("web") {
+        file.web_names = web.host_names("nomes");
+        if let Some(mut config) = web.section("config") {
+            file.web_file = config.text("file").map(PathBuf::from);
+            config.finish(&[]);
+        }
+        web.finish(&[]);
     }
     root.finish(PLANNED);
     file

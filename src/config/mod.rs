@@ -13,11 +13,13 @@ mod show;
 mod table;
 mod timing;
 mod value;
+mod web;
 
 pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
-pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreWords};
+pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreRules, StoreWords};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};
 pub use settings::{Loaded, Settings, Source, StoreChoice, load};
 pub use show::{hash, show};
+pub use web::{ClientAuth, TlsConfig, WebConfig, WebSettings, web};

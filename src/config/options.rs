@@ -67,6 +67,9 @@ pub struct Flags {
     /// Com --single-run: envia as métricas a este Pushgateway
     #[arg(long = "pushgateway", value_name = "URL", allow_hyphen_values = true)]
     pub pushgateway: Option<String>,
+    /// TLS, usuários e cabeçalhos do HTTP, no formato do exporter-toolkit do Prometheus
+    #[arg(long = "web.config.file", value_name = "ARQUIVO")]
+    pub web_config: Option<PathBuf>,
 }
 
 /// Flags and variables, checked; `None` where neither said anything.
@@ -92,6 +95,7 @@ pub(super) struct Options {
     pub(super) examples: bool,
     pub(super) metrics_file: Option<PathBuf>,
     pub(super) pushgateway: Option<String>,
+    pub(super) web_config: Option<PathBuf>,
     pub(super) trace_link: Option<String>,
     pub(super) alerts: Option<Vec<String>>,
 }
@@ -101,7 +105,7 @@ const LINK_TRACE: &str = "ORQUESTRADOR_LINK_TRACE";
 const ALERTS: &str = "ORQUESTRADOR_ALERTAS";
 
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 17] = [
+const VARIABLES: [&str; 18] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -117,6 +121,7 @@ const VARIABLES: [&str; 17] = [
     "ORQUESTRADOR_EXEMPLOS",
     "ORQUESTRADOR_ARQUIVO_METRICAS",
     "ORQUESTRADOR_PUSHGATEWAY",
+    "ORQUESTRADOR_WEB_CONFIG_FILE",
     LINK_TRACE,
     ALERTS,
 ];
@@ -213,13 +218,14 @@ impl Options {
                 "ORQUESTRADOR_PUSHGATEWAY",
                 value::pushgateway,
             ),
+            web_config: layers.path(flags.web_config.as_ref(), "ORQUESTRADOR_WEB_CONFIG_FILE"),
             trace_link: layers.value(("", None), LINK_TRACE, value::trace_link),
             alerts: layers.value(("", None), ALERTS, |text| value::alerts(text.split(','))),
         }
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 17] {
+    pub(super) fn variables() -> [&'static str; 18] {
         VARIABLES
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::documents::{DocumentSettings, StoreWords};
+use super::documents::{DocumentSettings, StoreRules, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
 use super::problem::{ConfigError, Problems};
+use super::web::WebSettings;
 use super::{defaults, timing, value};
 use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec, ScheduleSpec};
@@ -92,8 +93,14 @@ pub struct Settings {
     pub store: StoreChoice,
     /// How that store spells states and categories.
     pub store_words: StoreWords,
+    /// How it calls collections and fields, and how claims work.
+    pub store_rules: StoreRules,
+    /// How long one request to a store that is elsewhere may take.
+    pub request_timeout: Duration,
     /// How documents are worked on.
     pub documents: DocumentSettings,
+    /// How the HTTP side is protected.
+    pub web: WebSettings,
 }
 
 /// What of the past is kept.
@@ -161,17 +168,19 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut problems = Problems::default();
     let options = Options::read(flags, environment, &mut problems);
     let (file, source) = file::read(options.config.as_deref(), &mut problems);
-    if let Some(seconds) = environment.get(REQUEST_TIMEOUT) {
-        problems.check(REQUEST_TIMEOUT, value::positive_duration(seconds));
-    }
+    let request_timeout = environment.get(REQUEST_TIMEOUT);
+    let request_timeout = request_timeout
+        .and_then(|text| problems.check(REQUEST_TIMEOUT, value::positive_duration(text)));
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
     only_for_single_runs(&options, &mut problems);
-    let settings = combine(options, file, store, &mut problems);
+    let mut settings = combine(options, file, store, &mut problems);
+    settings.request_timeout = request_timeout.unwrap_or(defaults::REQUEST_TIMEOUT);
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
     warnings.extend(timing::warnings(&settings.processors));
+    warnings.extend(open_warning(&settings));
     Ok(Loaded {
         settings,
         source,
@@ -274,13 +283,30 @@ fn combine(
         history: HistorySettings::of(file.history_days, file.history_runs),
         store,
         store_words: file.store_words,
+        store_rules: file.store_rules,
+        request_timeout: defaults::REQUEST_TIMEOUT,
         documents: file.documents,
+        web: WebSettings {
+            file: options.web_config.or(file.web_file),
+            names: file.web_names.unwrap_or_default(),
+        },
     }
 }
 
 fn on_failure_warning(settings: &Settings) -> Option<String> {
     let inert = settings.on_failure == OnFailure::Stop && !settings.stops_at_failure();
     inert.then(|| "em_falha = parar só tem efeito com --single-run no modo sequencial; aqui os demais continuam".to_owned())
+}
+
+/// Whoever reaches the address reads everything.
+fn open_warning(settings: &Settings) -> Option<String> {
+    let is_open = !settings.listen.is_loopback() && settings.web.file.is_none();
+    is_open.then(|| {
+        format!(
+            "o HTTP escuta em {} sem TLS e sem senha: quem alcança a porta lê tudo; proteja com --web.config.file",
+            settings.listen
+        )
+    })
 }
 
 /// An address selects Directus and wins over the file; either half alone is an error.

@@ -49,6 +49,7 @@ pub(super) fn table(settings: &Settings) -> Table {
     set("historico", history(settings).into());
     set("documentos", documents(&settings.documents).into());
     set("registros", store(settings).into());
+    set("web", web(settings).into());
     schedule(&mut root, &settings.schedule);
     root
 }
@@ -220,9 +221,33 @@ fn store(settings: &Settings) -> Table {
             .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone().into()))
             .collect()
     };
+    let rules = &settings.store_rules;
+    table.insert("prazo".to_owned(), text(rules.lease));
+    table.insert("confirmacao".to_owned(), text(rules.settle));
+    let mut fields = Table::new();
+    for ((collection, ours), theirs) in &rules.fields {
+        let of_it = fields
+            .entry(*collection)
+            .or_insert_with(|| Table::new().into());
+        if let Value::Table(of_it) = of_it {
+            of_it.insert((*ours).to_owned(), theirs.clone().into());
+        }
+    }
+    table.insert("colecoes".to_owned(), words(&rules.collections).into());
+    table.insert("campos".to_owned(), fields.into());
     let spelled = &settings.store_words;
     table.insert("estados".to_owned(), words(&spelled.states).into());
     table.insert("categorias".to_owned(), words(&spelled.categories).into());
+    table
+}
+
+fn web(settings: &Settings) -> Table {
+    let mut table = Table::from_iter([("nomes".to_owned(), settings.web.names.clone().into())]);
+    if let Some(file) = &settings.web.file {
+        let file = file.display().to_string();
+        let config = Table::from_iter([("file".to_owned(), file.into())]);
+        table.insert("config".to_owned(), config.into());
+    }
     table
 }
 

@@ -184,6 +184,24 @@ impl<'a> Section<'a> {
         numbers
     }
 
+    /// Names of hosts, in lower case.
+    pub(super) fn host_names(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let mut names = self.texts(key)?;
+        let is_label = |letter: u8| letter.is_ascii_alphanumeric() || b"-._".contains(&letter);
+        let is_name = |name: &String| !name.is_empty() && name.bytes().all(is_label);
+        if !names.iter().all(is_name) {
+            self.problem(
+                key,
+                "contém algo que não é nome de máquina; esperado por exemplo [\"orquestrador.exemplo.com.br\"]",
+            );
+            return None;
+        }
+        for name in &mut names {
+            name.make_ascii_lowercase();
+        }
+        Some(names)
+    }
+
     pub(super) fn table(&mut self, key: &'static str) -> Option<Table> {
         match self.take(key)? {
             Value::Table(table) => Some(table),

@@ -164,6 +164,8 @@ pub struct Startup {
     pub store: String,
     /// Address of the HTTP side, with the real port, when it is open.
     pub address: Option<SocketAddr>,
+    /// Whether the HTTP side speaks TLS.
+    pub is_encrypted: bool,
     /// What was done on the way that somebody should know.
     pub notes: Vec<String>,
     /// What somebody should know and that stops nothing.

@@ -2,9 +2,41 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::{Clock, Event, Mask, Observers, OutputFileSpec, OutputLine, RunStart, Stream};
 use crate::process::{LineCutter, OutputFile};
+
+/// Bytes of a second that are cut into lines for those who only look on. A flood costs no more than that.
+const SAMPLE: usize = 256 * 1024;
+
+/// Who is told of each line while it comes.
+#[derive(Clone)]
+pub struct LiveReaders {
+    /// They are.
+    pub observers: Observers,
+    /// Whether they only look on, so that a flood need not be told in full.
+    pub is_sampled: bool,
+}
+
+/// How much of this second was taken.
+struct Budget {
+    since: Instant,
+    taken: usize,
+}
+
+impl Budget {
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            (self.since, self.taken) = (Instant::now(), 0);
+        }
+        let has_room = self.taken < SAMPLE;
+        self.taken += bytes;
+        has_room
+    }
+}
 
 /// The lines of one run, as they come.
 pub(super) struct Live {
@@ -12,8 +44,10 @@ pub(super) struct Live {
     clock: Clock,
     stdout: LineCutter,
     stderr: LineCutter,
-    observers: Option<Observers>,
+    readers: Option<LiveReaders>,
     file: Option<OutputFile>,
+    budget: Budget,
+    is_leaving_out: bool,
 }
 
 impl Live {
@@ -23,14 +57,19 @@ impl Live {
             clock,
             stdout: LineCutter::new(mask.clone()),
             stderr: LineCutter::new(mask.clone()),
-            observers: None,
+            readers: None,
             file: None,
+            budget: Budget {
+                since: Instant::now(),
+                taken: 0,
+            },
+            is_leaving_out: false,
         }
     }
 
     /// Tells these readers of each line.
-    pub(super) fn told_to(self, observers: Option<Observers>) -> Self {
-        Self { observers, ..self }
+    pub(super) fn told_to(self, readers: Option<LiveReaders>) -> Self {
+        Self { readers, ..self }
     }
 
     /// Keeps each line in a file; one that cannot be written is said, and stops nothing.
@@ -49,18 +88,36 @@ impl Live {
 
     /// Whether anybody takes the lines.
     pub(super) fn is_wanted(&self) -> bool {
-        self.observers.is_some() || self.file.is_some()
+        self.readers.is_some() || self.file.is_some()
     }
 
     /// Takes what was read.
     pub(super) fn take(&mut self, stream: Stream, chunk: &[u8]) {
+        let is_left_out = self.is_sampled() && !self.budget.has_room_for(chunk.len());
         let cutter = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
+        if is_left_out {
+            cutter.leave_out(chunk);
+            if !std::mem::replace(&mut self.is_leaving_out, true) {
+                self.give(stream, "…".to_owned());
+            }
+            return;
+        }
+        self.is_leaving_out = false;
         for text in cutter.take(chunk) {
             self.give(stream, text);
         }
+    }
+
+    /// Whether nobody needs every line.
+    fn is_sampled(&self) -> bool {
+        self.file.is_none()
+            && self
+                .readers
+                .as_ref()
+                .is_none_or(|readers| readers.is_sampled)
     }
 
     /// Takes what was written after the last line end.
@@ -91,11 +148,70 @@ impl Live {
             );
             self.file = None;
         }
-        if let Some(observers) = &self.observers {
-            observers.state(&Event::RunOutput {
+        if let Some(readers) = &self.readers {
+            readers.observers.state(&Event::RunOutput {
                 run: Arc::clone(&self.run),
                 line,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::domain::{Observer, samples};
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Observer for Lines {
+        fn observe(&self, event: &Event) {
+            if let Event::RunOutput { line, .. } = event {
+                let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.push(line.text.clone());
+            }
+        }
+    }
+
+    fn live(is_sampled: bool) -> (Live, Arc<Lines>) {
+        let lines = Arc::new(Lines::default());
+        let observers = Observers::new(vec![lines.clone()]);
+        let clock = Clock::new(samples::instant);
+        let live = Live::new(&samples::run_start("bom"), clock, &Mask::default());
+        let readers = LiveReaders {
+            observers,
+            is_sampled,
+        };
+        (live.told_to(Some(readers)), lines)
+    }
+
+    fn flood(live: &mut Live) {
+        for _ in 0..10 {
+            live.take(Stream::Stdout, &b"0123456\n".repeat(8 * 1024));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_flood_those_who_look_on_get_a_part_of_each_second_and_a_mark_where_some_is_missing()
+     {
+        let (mut live, lines) = live(true);
+        flood(&mut live);
+        let taken = |lines: &Lines| lines.0.lock().expect("unpoisoned").clone();
+        let first = taken(&lines);
+        assert_eq!(first.len(), SAMPLE / 8 + 1);
+        assert_eq!(first.last().map(String::as_str), Some("…"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        live.take(Stream::Stdout, b"later\n");
+        assert_eq!(taken(&lines).last().map(String::as_str), Some("later"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_every_line_gets_every_line() {
+        let (mut live, lines) = live(false);
+        flood(&mut live);
+        assert_eq!(lines.0.lock().expect("unpoisoned").len(), 80 * 1024);
     }
 }

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::live::Live;
+use super::live::{Live, LiveReaders};
 use super::runner::{RunStop, Runner};
 use crate::domain::contract;
 use crate::domain::{
-    Clock, ErrorReason, FailureReason, Mask, Observers, Outcome, ProcessorSpec, RunResult,
-    RunStart, StreamTotals,
+    Clock, ErrorReason, FailureReason, Mask, Outcome, ProcessorSpec, RunResult, RunStart,
+    StreamTotals,
 };
 use crate::process::{
     Captured, Child, Command, Ending, Finished, Limits, ReportFolder, ReportPlace, Spawner,
@@ -40,7 +40,7 @@ pub struct LocalRunner {
     /// What they get.
     pub environment: ChildEnvironment,
     /// Who is told of each line of output while it comes; none unless somebody looks.
-    pub live_output: Option<Observers>,
+    pub live_output: Option<LiveReaders>,
     /// Where output goes that is to be kept in files; none in a dry run.
     pub output_dir: Option<PathBuf>,
     /// Where attempts may leave metrics of their own; none in a dry run.

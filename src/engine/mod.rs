@@ -16,6 +16,7 @@ mod track;
 
 pub use control::{Control, Request, Requests, Shutdown};
 pub use cycle::{Cycles, Record, Relate, TraceOf};
+pub use live::LiveReaders;
 pub use local::{ChildEnvironment, LocalRunner};
 pub use plan::Plan;
 pub use runner::{RunStop, Runner};

@@ -3,6 +3,7 @@
 //! Nothing that happens to it stops a run. Refuses to know what a fact is good for: it writes facts down, and tells at
 //! the next start what was known.
 
+mod asked;
 mod error;
 mod fact;
 mod prune;
@@ -24,6 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+pub use asked::{PastRun, RunQuery};
 pub use error::HistoryError;
 pub use prune::Retention;
 pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedRun, RunDetails};

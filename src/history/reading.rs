@@ -103,7 +103,7 @@ pub enum Found {
 /// The history of a data directory, for reading.
 pub struct HistoryReader(Option<Connection>);
 
-const COLUMNS: &str = "id, cycle_number, processor, outcome, reason, started_at, finished_at, duration, queue_wait, \
+pub(super) const COLUMNS: &str = "id, cycle_number, processor, outcome, reason, started_at, finished_at, duration, queue_wait, \
     exit_code, attempts, cpu_user, cpu_system, max_rss_bytes, stdout_bytes, stderr_bytes, escaped, summary, trace_id";
 
 impl HistoryReader {
@@ -114,6 +114,11 @@ impl HistoryReader {
     /// A file that is no database, or one of a newer program.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
         schema::open_for_reading(path).map(Self)
+    }
+
+    /// The database; none where there is no file.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.0.as_ref()
     }
 
     /// The newest runs, newest first; of one processor when given.
@@ -174,7 +179,7 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
 }
 
-fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
     Ok(RecordedRun {
         id: row.get(0)?,
         cycle: count(row, 1)?,

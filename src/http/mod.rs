@@ -1,37 +1,53 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
+mod asking;
+mod crowd;
+mod door;
+mod encoding;
+mod feed;
 mod health;
+mod listener;
+mod logins;
 mod metrics;
-mod page;
-mod runbooks;
+mod pages;
+pub mod recent;
+mod reports;
+mod seeding;
 mod status;
+mod tail;
+mod tls;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+
+use door::Door;
+pub use door::Security;
+pub use listener::Listener;
 
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::traces::Account;
+use crate::telemetry::traces::{Account, ExportState};
+
+pub use asking::Sources;
+pub use feed::Feed;
+pub use recent::Recent;
 
 /// The handler label of a request that no route matched.
 const UNMATCHED: &str = "unmatched";
-/// No script, no foreign resource, no frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// Our own style, script and icon; nothing inline, no foreign resource, no frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// What the views show.
 pub struct Views {
@@ -39,6 +55,12 @@ pub struct Views {
     pub board: Arc<StatusBoard>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// What happened lately.
+    pub recent: Arc<Recent>,
+    /// The history and the documents' store.
+    pub sources: Sources,
+    /// Who reads live events.
+    pub feed: Feed,
     /// Wall time.
     pub clock: Clock,
     /// The zone in which times are shown.
@@ -61,6 +83,14 @@ impl Views {
         (!link.is_empty()).then_some(link)
     }
 
+    /// Whether spans or lines of output are being lost.
+    fn is_losing_telemetry(&self) -> bool {
+        let accounts = [&self.spans, &self.output];
+        let is_losing =
+            |account: &&Account| matches!(account.counts().state, ExportState::Degraded { .. });
+        accounts.iter().any(is_losing)
+    }
+
     /// RFC 3339 with the offset of the zone.
     fn time(&self, at: Timestamp) -> String {
         at.to_zoned(self.zone.clone())
@@ -69,65 +99,35 @@ impl Views {
     }
 }
 
-/// A bound address that nobody serves yet.
-pub struct Listener {
-    socket: TcpListener,
-    /// The bound address, with the real port.
-    pub address: SocketAddr,
-}
-
-impl Listener {
-    /// Binds `address`; port 0 takes a free one.
-    ///
-    /// # Errors
-    ///
-    /// The address is taken, or not ours.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
-    }
-
-    /// Answers until `stop` is cancelled, then finishes the requests that are being answered.
-    ///
-    /// # Errors
-    ///
-    /// The listening socket broke.
-    pub async fn serve(self, views: Views, stop: CancellationToken) -> io::Result<()> {
-        axum::serve(self.socket, router(Arc::new(views)))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-    }
-}
-
 /// The handler labels, which are the routes.
 const ROUTES: [&str; 8] = [
-    "/",
+    "/eventos",
+    pages::assets::ROUTE,
     "/health",
     "/-/healthy",
     "/-/ready",
     "/status",
     "/logs",
     "/metrics",
-    "/runbooks",
 ];
 
-/// Every route.
-pub fn router(views: Arc<Views>) -> Router {
-    for route in ROUTES {
+/// Every route, behind the door.
+fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
+    for route in pages::ROUTES.into_iter().chain(ROUTES) {
         views.metrics.expose_route(route);
     }
     Router::new()
-        .route("/", get(index))
+        .merge(pages::router())
+        .route("/eventos", get(feed::events))
         .route("/health", get(health_report))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/status", get(status_report))
         .route("/logs", get(logs))
         .route("/metrics", get(metrics::metrics))
-        .route("/runbooks", get(async || Html(runbooks::index())))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(door, door::admit))
         .layer(middleware::from_fn_with_state(Arc::clone(&views), finish))
         .with_state(views)
 }
@@ -151,13 +151,12 @@ async fn finish(
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // An answer that is stricter, or may be kept, says so itself.
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
-}
-
-async fn index(State(views): State<Arc<Views>>) -> Html<String> {
-    Html(page::index(&views.board.snapshot(), &views).into_string())
 }
 
 async fn health_report(State(views): State<Arc<Views>>) -> (StatusCode, Json<Value>) {
@@ -200,8 +199,13 @@ async fn logs(State(views): State<Arc<Views>>) -> Json<Value> {
 async fn not_found() -> (StatusCode, Json<Value>) {
     (
         StatusCode::NOT_FOUND,
-        Json(json!({ "erro": format!("endereço desconhecido; há {}", ROUTES.join(", ")) })),
+        Json(json!({ "erro": format!("endereço desconhecido; há {}", known_routes()) })),
     )
+}
+
+fn known_routes() -> String {
+    let routes: Vec<_> = pages::ROUTES.into_iter().chain(ROUTES).collect();
+    routes.join(", ")
 }
 
 async fn not_allowed() -> (StatusCode, Json<Value>) {
@@ -222,6 +226,7 @@ mod tests {
     use super::*;
     use crate::domain::{Event, Mode, Observer as _, samples};
     use crate::engine::Plan;
+    use crate::records::{StoreKind, StoreSettings};
     use crate::telemetry::metrics::Known;
 
     fn views() -> Arc<Views> {
@@ -251,6 +256,9 @@ mod tests {
         Arc::new(Views {
             board,
             metrics,
+            recent: Arc::default(),
+            sources: sources(),
+            feed: Feed::default(),
             clock: Clock::new(samples::instant),
             zone: TimeZone::UTC,
             spans: Account::default(),
@@ -260,12 +268,17 @@ mod tests {
         })
     }
 
+    fn sources() -> Sources {
+        let store = StoreSettings::new(StoreKind::Embedded, "/nowhere".into());
+        Sources::new(None, store)
+    }
+
     async fn get(views: &Arc<Views>, path: &str) -> (u16, String) {
         let request = Request::builder()
             .uri(path)
             .body(Body::empty())
             .expect("a request");
-        let response = router(Arc::clone(views))
+        let response = router(Arc::clone(views), Arc::new(Door::open()))
             .oneshot(request)
             .await
             .expect("an answer");
@@ -327,6 +340,7 @@ mod tests {
         let views = views();
         for event in samples::cycle() {
             views.board.observe(&event);
+            views.recent.observe(&event);
         }
         let (code, health) = get(&views, "/health").await;
         assert_eq!(code, 200);

@@ -148,6 +148,8 @@ impl Captured {
 pub struct LineCutter {
     mask: Mask,
     pending: Vec<u8>,
+    /// What comes up to the next line end belongs to a line whose begin was left out.
+    is_torn: bool,
 }
 
 impl LineCutter {
@@ -157,13 +159,24 @@ impl LineCutter {
         Self {
             mask,
             pending: Vec::new(),
+            is_torn: false,
         }
+    }
+
+    /// Leaves `chunk` out, and with it all of the lines that it is part of: half a secret is recognised by no mask.
+    pub fn leave_out(&mut self, chunk: &[u8]) {
+        self.pending.clear();
+        self.is_torn = !chunk.ends_with(b"\n");
     }
 
     /// The lines that `chunk` completes. A line that grows beyond 16 KiB is given out in pieces, never within a secret.
     pub fn take(&mut self, chunk: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_torn {
+                self.is_torn = !piece.ends_with(b"\n");
+                continue;
+            }
             self.pending.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.pending);
@@ -321,5 +334,18 @@ mod tests {
                 "{shift}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_lines_with_it_so_that_no_half_of_a_secret_is_given_out() {
+        let mut cutter = LineCutter::new(secret());
+        assert_eq!(cutter.take(b"one\nbegin SECRET"), ["one"]);
+        cutter.leave_out(b"-VALUE SECR");
+        assert!(cutter.take(b"ET-VALUE still ").is_empty());
+        assert_eq!(cutter.take(b"torn\nwhole SECRET-VALUE\n"), ["whole ***"]);
+        cutter.leave_out(b"a whole line\n");
+        assert_eq!(cutter.take(b"next\n"), ["next"]);
+        cutter.leave_out(b"and no end");
+        assert_eq!(cutter.rest(), None);
     }
 }

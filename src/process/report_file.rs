@@ -1,7 +1,7 @@
-//! The place where an attempt may leave metrics of its own: a private folder each, read once and then removed. Refuses to
+//! The place where an attempt may leave metrics of its own: a private folder each, read once and then emptied. Refuses to
 //! know what stands in the file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use crate::domain::report::{MAX_REPORT, Report};
 
-/// The folder of all attempts' folders. It goes when it is dropped.
+/// The folder of all attempts' folders. When it is dropped nothing is left but empty folders, which the next start uses.
 #[derive(Debug)]
 pub struct ReportFolder {
     path: PathBuf,
@@ -22,21 +22,40 @@ pub struct ReportFolder {
 }
 
 impl ReportFolder {
-    /// Makes `path` anew, for us alone; what an earlier start left there is removed.
+    /// Makes `path`, for us alone, or takes it over: of what an earlier start left there only empty folders stay.
     ///
     /// # Errors
     ///
-    /// It cannot be removed or made.
+    /// It cannot be emptied or made.
     pub fn make(path: PathBuf) -> io::Result<Self> {
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        let mut left = match fs::read_dir(&path) {
+            Ok(left) => left.collect::<io::Result<Vec<_>>>()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                private().recursive(true).create(&path)?;
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let number = |entry: &DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
+        left.sort_by_key(number);
+        let mut free = Vec::new();
+        for entry in left {
+            let folder = entry.path();
+            let is_folder = entry.file_type()?.is_dir();
+            // Numbered without a gap, so that the next number is new.
+            let is_next = number(&entry) == Some(free.len());
+            if is_folder && is_next && is_empty(&folder) {
+                free.push(folder);
+            } else if is_folder {
+                fs::remove_dir_all(&folder)?;
+            } else {
+                fs::remove_file(&folder)?;
+            }
         }
-        private().recursive(true).create(&path)?;
         Ok(Self {
+            made: AtomicU64::new(free.len() as u64),
+            free: Arc::new(Mutex::new(free)),
             path,
-            free: Arc::default(),
-            made: AtomicU64::new(0),
         })
     }
 
@@ -69,7 +88,10 @@ impl ReportFolder {
 
 impl Drop for ReportFolder {
     fn drop(&mut self) {
-        remove_all(&self.path);
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() as u64 != self.made.load(Ordering::Relaxed) {
+            remove_all(&self.path);
+        }
     }
 }
 
@@ -111,7 +133,7 @@ impl Drop for ReportPlace {
     fn drop(&mut self) {
         let folder = std::mem::take(&mut self.folder);
         // Almost always it is empty by now.
-        if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
+        if is_empty(&folder) {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             free.push(folder);
             return;
@@ -122,6 +144,10 @@ impl Drop for ReportPlace {
             Err(_) => remove_all(&folder),
         }
     }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn remove_all(folder: &Path) {
@@ -190,6 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn empty_folders_stay_for_the_next_start_and_nobody_else_is_given_them() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let all = folder(&parent);
+        drop([all.place("a"), all.place("b")]);
+        drop(all);
+        let kept = parent.path().join("metricas");
+        assert_eq!(fs::read_dir(&kept).expect("there").count(), 2);
+        let all = folder(&parent);
+        let places: Vec<_> = ["c", "d", "e"]
+            .map(|name| all.place(name).expect("a place"))
+            .into_iter()
+            .collect();
+        let folders: std::collections::HashSet<_> = places
+            .iter()
+            .map(|place| place.file().parent().expect("a parent").to_path_buf())
+            .collect();
+        assert_eq!(folders.len(), 3);
+        assert!(folders.iter().all(|folder| folder.is_dir()));
+    }
+
+    #[test]
     fn an_empty_folder_is_used_again_but_never_by_two_at_once_nor_with_the_same_path() {
         let parent = tempfile::tempdir().expect("a folder");
         let all = folder(&parent);
@@ -233,9 +280,17 @@ mod tests {
     #[test]
     fn what_an_earlier_start_left_behind_is_removed_at_the_next_one() {
         let parent = tempfile::tempdir().expect("a folder");
-        let old = parent.path().join("metricas/velho");
-        fs::create_dir_all(&old).expect("a folder");
+        let kept = parent.path().join("metricas");
+        fs::create_dir_all(kept.join("velho")).expect("a folder");
+        fs::create_dir_all(kept.join("0")).expect("a folder");
+        fs::write(kept.join("0/resto"), "x").expect("written");
+        fs::write(kept.join("1"), "x").expect("written");
+        symlink("/etc", kept.join("00")).expect("linked");
         let _all = folder(&parent);
-        assert!(!old.exists());
+        assert_eq!(fs::read_dir(&kept).expect("there").count(), 0);
+        assert!(
+            Path::new("/etc/hostname").exists(),
+            "a link is not followed"
+        );
     }
 }

@@ -20,6 +20,15 @@ pub struct Console {
     single_run: bool,
 }
 
+/// What is said of so many lines that nobody took.
+#[must_use]
+pub fn lost_lines(lines: u64) -> String {
+    match lines {
+        1 => "⚠️  1 linha perdida: ninguém lia a saída".to_owned(),
+        lines => format!("⚠️  {lines} linhas perdidas: ninguém lia a saída"),
+    }
+}
+
 impl Console {
     /// Writes to `sink`, with times in `zone`; with `verbose`, also what each step does and uses.
     #[must_use]
@@ -65,7 +74,12 @@ impl Console {
         });
         lines.push(format!("💾 Registros: {}", startup.store));
         if let Some(address) = startup.address {
-            lines.push(format!("📡 Monitoramento: http://{address}"));
+            let scheme = if startup.is_encrypted {
+                "https"
+            } else {
+                "http"
+            };
+            lines.push(format!("📡 Monitoramento: {scheme}://{address}"));
         }
         if startup.dry_run {
             lines.push("🧪 Simulação: nada será gravado".to_owned());

@@ -30,17 +30,7 @@ impl JsonLog {
 
     /// Whoever reads our output may have gone; that is no reason to stop working.
     fn write(&self, level: Level, event: &str, fields: Value) {
-        let mut object = Map::new();
-        object.insert(
-            "timestamp".to_owned(),
-            json!(format!("{:.6}", self.clock.now())),
-        );
-        object.insert("level".to_owned(), json!(level.word()));
-        object.insert("event".to_owned(), json!(event));
-        if let Value::Object(fields) = fields {
-            object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        let mut text = Value::Object(object).to_string();
+        let mut text = line(self.clock.now(), level, event, fields);
         text.push('\n');
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         sink.write_all(text.as_bytes())
@@ -122,6 +112,29 @@ fn attempt_fields(attempt: &Attempt, wait: Duration) -> Value {
     })
 }
 
+/// What is said of so many lines that nobody took.
+#[must_use]
+pub fn lost_lines(now: Timestamp, lines: u64) -> String {
+    line(
+        now,
+        Level::Warn,
+        "log_lines_lost",
+        json!({ "lines": lines }),
+    )
+}
+
+/// One object; fields that are null are left out.
+fn line(now: Timestamp, level: Level, event: &str, fields: Value) -> String {
+    let mut object = Map::new();
+    object.insert("timestamp".to_owned(), json!(format!("{now:.6}")));
+    object.insert("level".to_owned(), json!(level.word()));
+    object.insert("event".to_owned(), json!(event));
+    if let Value::Object(fields) = fields {
+        object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    Value::Object(object).to_string()
+}
+
 fn started(startup: &Startup) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -131,6 +144,7 @@ fn started(startup: &Startup) -> Value {
         "config": startup.config.as_ref().map(|path| path.display().to_string()),
         "store": startup.store,
         "address": startup.address.map(|address| address.to_string()),
+        "tls": startup.is_encrypted,
         "notes": startup.notes,
         "warnings": startup.warnings,
     })

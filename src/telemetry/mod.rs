@@ -2,6 +2,7 @@
 
 pub mod console;
 mod cumulative;
+pub mod detached;
 pub mod exposition;
 pub mod log;
 pub mod log_counts;

@@ -669,3 +669,31 @@ fn a_service_whose_console_nobody_reads_any_more_goes_on() {
         "healthy"
     );
 }
+
+#[test]
+fn a_console_that_is_stuck_holds_up_nothing_and_what_it_missed_is_counted() {
+    let place = Place::with_config(&format!(
+        "intervalo = \"200ms\"\n{}",
+        processor("fala", &["sh", "-c", "seq 1 5000; echo x >> contas"], "")
+    ));
+    let running = place.service(&["--verbose"]);
+    running.wait_for_cycles(1);
+    running.stall_stdout(true);
+    let dropped = |text: &str| -> Option<u64> {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("orquestrador_log_lines_lost_total "))?;
+        line.parse().ok()
+    };
+    let before = running.status()["ciclos_executados"].as_u64().unwrap();
+    running.wait_for_cycles(before + 5);
+    let missed = wait_until("lines that were missed", LIMIT, || {
+        dropped(&running.get("/metrics").body).filter(|dropped| *dropped > 0)
+    });
+    running.stall_stdout(false);
+    running.wait_for_cycles(before + 8);
+    assert!(dropped(&running.get("/metrics").body).unwrap() >= missed);
+    let ended = running.stop();
+    ended.assert_code(0);
+    ended.assert_says("linhas perdidas");
+}

@@ -13,6 +13,7 @@
 
 mod collector;
 mod command_line;
+mod crowds;
 mod documents;
 mod end_to_end;
 mod exposition;
@@ -21,6 +22,7 @@ mod http;
 mod leaving;
 mod limits;
 mod metrics;
+mod pages;
 mod queue;
 mod reload;
 mod reports;
@@ -31,3 +33,4 @@ mod soak;
 mod supervision;
 mod support;
 mod traces;
+mod web;

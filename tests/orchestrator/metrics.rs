@@ -323,9 +323,18 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
 
 /// A Prometheus that scrapes `target` every second, and its address.
 pub(crate) fn prometheus(place: &Place, target: SocketAddr) -> (Running, SocketAddr) {
+    prometheus_with(place, target, "")
+}
+
+/// The same with `more` lines of configuration for the scrape.
+pub(crate) fn prometheus_with(
+    place: &Place,
+    target: SocketAddr,
+    more: &str,
+) -> (Running, SocketAddr) {
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: orquestrador\n  \
-         static_configs: [{{targets: ['{target}']}}]\n"
+         static_configs: [{{targets: ['{target}']}}]\n{more}"
     );
     let config = place.write("prometheus.yml", config);
     // It takes no port 0 that it would tell; a port that was just free is asked for again when it is lost.
@@ -368,7 +377,7 @@ pub(crate) fn encoded(promql: &str) -> String {
 }
 
 /// The value that a query has in Prometheus, or nothing when it has none.
-fn query(prometheus: SocketAddr, promql: &str) -> Option<f64> {
+pub(crate) fn query(prometheus: SocketAddr, promql: &str) -> Option<f64> {
     let path = format!("/api/v1/query?query={}", encoded(promql));
     let answer: Value = request(prometheus, "GET", &path).json();
     assert_eq!(answer["status"], "success", "{answer}");

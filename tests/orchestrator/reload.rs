@@ -258,3 +258,24 @@ fn the_hash_of_the_settings_is_the_same_for_the_same_settings_and_changes_with_a
         (hash(&service) != before).then_some(())
     });
 }
+
+#[test]
+fn a_hangup_right_after_the_start_never_ends_the_program() {
+    for delay in 0..20 {
+        let place = Place::with_config(&config(""));
+        let service = place.service(&[]);
+        // The handler is the first thing that is made after the configuration was read.
+        wait_until("the handler of SIGHUP", LIMIT, || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).ok()?;
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))?;
+            let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+            (caught & 1 == 1).then_some(())
+        });
+        pause(Duration::from_millis(delay % 5));
+        service.signal(Signal::SIGHUP);
+        service.wait_for_line("Configuração recarregada");
+        service.stop().assert_code(0);
+    }
+}

@@ -28,7 +28,7 @@ pub(crate) use processes::{children, descendants, marked, zombies_below};
 /// No condition in these tests takes longer than this unless the program is wrong.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-const ADDRESS_LINE: &str = "📡 Monitoramento: http://";
+const ADDRESS_LINE: &str = "📡 Monitoramento: http";
 
 /// Looks until `look` finds something; panics with `what` when `limit` has passed.
 pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
@@ -192,6 +192,18 @@ impl Place {
         self.program(&arguments).start()
     }
 
+    /// The program as a service on a free port, started by a shell that says `limits` first.
+    pub(crate) fn limited_service(&self, limits: &str) -> Running {
+        let program = env!("CARGO_BIN_EXE_orquestrador");
+        let mut command = command("sh");
+        command
+            .args(["-c", &format!("{limits}; exec {program} --porta 0")])
+            .current_dir(self.path())
+            .env("HOME", self.path())
+            .env("MARCA_DO_TESTE", &self.mark);
+        Running::start(command)
+    }
+
     /// Everything alive that was started from here, each with its id and command line.
     pub(crate) fn survivors(&self) -> Vec<(Pid, String)> {
         marked(&self.mark)
@@ -244,6 +256,7 @@ impl Launch {
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     enough: Arc<AtomicBool>,
+    stalled: Arc<AtomicBool>,
     reader: JoinHandle<()>,
 }
 
@@ -251,7 +264,12 @@ impl Stream {
     fn read(mut source: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let enough = Arc::new(AtomicBool::new(false));
-        let (sink, stop) = (Arc::clone(&bytes), Arc::clone(&enough));
+        let stalled = Arc::new(AtomicBool::new(false));
+        let (sink, stop, stall) = (
+            Arc::clone(&bytes),
+            Arc::clone(&enough),
+            Arc::clone(&stalled),
+        );
         let reader = thread::spawn(move || {
             let mut buffer = [0; 8192];
             while !stop.load(Ordering::Relaxed)
@@ -260,11 +278,15 @@ impl Stream {
                 sink.lock()
                     .unwrap()
                     .extend_from_slice(buffer.get(..length).unwrap());
+                while stall.load(Ordering::Relaxed) {
+                    pause(Duration::from_millis(5));
+                }
             }
         });
         Self {
             bytes,
             enough,
+            stalled,
             reader,
         }
     }
@@ -332,6 +354,11 @@ impl Running {
         self.stdout.enough.store(true, Ordering::Relaxed);
     }
 
+    /// Reads its stdout no more, or again; our end stays open.
+    pub(crate) fn stall_stdout(&self, stalled: bool) {
+        self.stdout.stalled.store(stalled, Ordering::Relaxed);
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -357,6 +384,7 @@ impl Running {
             let stdout = self.stdout();
             let (_, rest) = stdout.split_once(ADDRESS_LINE)?;
             let (address, _) = rest.split_once('\n')?;
+            let (_, address) = address.split_once("://")?;
             Some(address.trim().trim_end_matches('/').parse().unwrap())
         })
     }

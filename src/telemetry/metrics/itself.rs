@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 
+use super::super::detached::Lost;
 use super::super::log::Level;
 use super::super::log_counts::LogCounts;
 use super::super::names;
 use super::super::traces::Account;
+use super::connections::Connections;
 use super::filling::{Filling, number, single, single_time};
 use super::histogram::{Bounds, Histogram};
 use crate::domain::HistoryOperation;
@@ -32,11 +34,13 @@ pub(super) struct Itself {
     wait_bounds: Bounds,
     pub(super) slots: usize,
     pub(super) log: LogCounts,
+    pub(super) lost: Lost,
     pub(super) spans: Account,
     pub(super) config_hash: u64,
     /// Where the data lies.
     pub(super) data_dir: Option<PathBuf>,
     routes: Vec<Route>,
+    pub(super) connections: Connections,
     /// In the order of [`HistoryOperation::ALL`].
     history: [Operation; HistoryOperation::ALL.len()],
 }
@@ -48,10 +52,12 @@ impl Itself {
             wait_bounds,
             slots: 0,
             log: LogCounts::default(),
+            lost: Lost::default(),
             spans: Account::default(),
             config_hash: 0,
             data_dir: None,
             routes: Vec::new(),
+            connections: Connections::default(),
             history: Default::default(),
         }
     }
@@ -123,8 +129,10 @@ impl Itself {
             single(&names::CONFIG_HASH, number(self.config_hash)),
         ];
         families.extend(self.requests());
+        families.extend(self.connections.families());
         families.extend(self.history());
         families.push(self.log_messages());
+        families.push(self.lost_lines());
         families.extend(self.spans());
         families.extend(
             self.free_bytes()
@@ -164,6 +172,12 @@ impl Itself {
             messages.count(&[level.word()], self.log.get(level));
         }
         messages.into_family()
+    }
+
+    fn lost_lines(&self) -> MetricFamily {
+        let mut lost = Filling::new(&names::LOG_LINES_LOST);
+        lost.count(&[], self.lost.count());
+        lost.into_family()
     }
 
     fn spans(&self) -> [MetricFamily; 4] {

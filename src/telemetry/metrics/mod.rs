@@ -3,6 +3,7 @@
 //! Facts change plain numbers (`processors.rs`, `cycles.rs`, `itself.rs`); metric families are built from them when
 //! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
 
+mod connections;
 mod cycles;
 mod facts;
 mod filling;
@@ -22,6 +23,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{MetricFamily, MetricType};
 
+pub use self::connections::{OpenConnection, Refused};
 use self::cycles::Cycles;
 use self::filling::{Filling, descriptions, single, single_time};
 use self::histogram::{Bounds, waits};
@@ -29,6 +31,7 @@ use self::itself::Itself;
 use self::processors::Processors;
 use self::schedules::Schedules;
 use super::cumulative;
+use super::detached::Lost;
 use super::exposition::{Exemplar, Exemplars, Format, Snapshot, encode};
 use super::log::Level;
 use super::log_counts::LogCounts;
@@ -147,6 +150,11 @@ impl Metrics {
     /// Counts diagnostics with `counts`, too.
     pub fn count_log(&self, counts: LogCounts) {
         locked(&self.state).itself.log = counts;
+    }
+
+    /// Counts lines that nobody took with `lost`, too.
+    pub fn count_lost_lines(&self, lost: Lost) {
+        locked(&self.state).itself.lost = lost;
     }
 
     /// Shows which settings hold, by a hash of 48 bits.

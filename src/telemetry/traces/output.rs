@@ -145,6 +145,10 @@ fn exporter(asked: &Asked) -> Result<LogExporter, TraceError> {
         Protocol::Http => {
             let protocol = opentelemetry_otlp::Protocol::HttpBinary;
             let builder = builder.with_http().with_protocol(protocol);
+            let builder = match plain_client(asked.timeout) {
+                Some(client) => builder.with_http_client(client),
+                None => builder,
+            };
             builder.with_timeout(asked.timeout).build()?
         }
     })

@@ -2,43 +2,35 @@
 
 use std::sync::LazyLock;
 
-use maud::{DOCTYPE, PreEscaped, html};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
+use super::layout::{self, Place};
+use super::{answer, words};
+
 /// What the page is made from.
-const SOURCE: &str = include_str!("../../docs/runbooks.md");
+const SOURCE: &str = include_str!("../../../docs/runbooks.md");
 
 /// The whole page.
-static PAGE: LazyLock<String> = LazyLock::new(|| page(SOURCE));
+static PAGE: LazyLock<Markup> = LazyLock::new(|| page(SOURCE));
 
-/// The whole page, the same for everybody.
-pub(super) fn index() -> &'static str {
-    &PAGE
+pub(super) async fn runbooks(asked: HeaderMap) -> Response {
+    answer(StatusCode::OK, &PAGE, &asked)
 }
 
-fn page(source: &str) -> String {
+fn page(source: &str) -> Markup {
     let (events, alerts) = anchored(source);
     let mut body = String::with_capacity(2 * source.len());
     pulldown_cmark::html::push_html(&mut body, events.into_iter());
-    let page = html! {
-        (DOCTYPE)
-        html lang="pt-BR" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Runbooks · Orquestrador de Processadores" }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body {
-                header { p { a href="/" { "Orquestrador de Processadores" } } }
-                nav aria-label="Alertas" {
-                    @for (anchor, name) in &alerts { a href={ "#" (anchor) } { (name) } " " }
-                }
-                main { (PreEscaped(body)) }
-            }
+    let content = html! {
+        nav.indice aria-label=(words::ALERTS) {
+            @for (anchor, name) in &alerts { a href={ "#" (anchor) } { (name) } " " }
         }
+        article.texto { (PreEscaped(body)) }
     };
-    page.into_string()
+    layout::page(words::RUNBOOKS, Place::Runbooks, None, &content)
 }
 
 /// The events of the text, each alert's heading with its anchor; and anchor and name of each alert. HTML in the text is
@@ -95,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_heading_of_an_alert_has_its_anchor_and_stands_in_the_list() {
-        let page = index();
+        let page = &PAGE.0;
         assert!(page.contains("<h2 id=\"ProcessorStale\">ProcessorStale</h2>"));
         assert!(page.contains("<a href=\"#ProcessorStale\">ProcessorStale</a>"));
         assert_eq!(
@@ -107,11 +99,12 @@ mod tests {
     #[test]
     fn html_in_the_text_is_left_out() {
         let page =
-            page("## A\n\n<script>alert(1)</script>\n\nb <img src=x onerror=alert(1)> c & d");
+            page("## A\n\n<script>alert(1)</script>\n\nb <img src=x onerror=alert(1)> c & d").0;
+        let (_, article) = page.split_once("<article").expect("the text");
         assert!(
-            !page.contains("<script") && !page.contains("<img"),
-            "{page}"
+            !article.contains("<script") && !article.contains("<img"),
+            "{article}"
         );
-        assert!(page.contains("c &amp; d"), "{page}");
+        assert!(article.contains("c &amp; d"), "{article}");
     }
 }
