@@ -28,6 +28,8 @@ RUN groupadd --gid 10001 orquestrador \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /dados --shell /usr/sbin/nologin orquestrador \
  && install -d -o 10001 -g 10001 /dados /orquestrador
 COPY --from=construcao /orquestrador /usr/local/bin/orquestrador
+# Um Directus em https é conferido com elas.
+COPY --from=construcao /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 ENV ORQUESTRADOR_ESCUTAR=0.0.0.0 ORQUESTRADOR_DADOS=/dados
 # ./orquestrador.toml é lido daqui, se alguém o montar.
 WORKDIR /orquestrador

@@ -18,7 +18,7 @@ SERVICOS ?=
 TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
 
 .DEFAULT_GOAL := help
-.PHONY: help build run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
+.PHONY: help build screenshots run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
 	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-documents \
 	up down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
@@ -79,9 +79,14 @@ check: ## Formato, lints, documentação, licenças, regras, painéis
 	.ci/paineis
 	.ci/compose-check
 
+screenshots: build ## Fotografa as páginas de uma execução real em target/telas; precisa de chromium e chromedriver
+	tests/telas.py $(BINARIO) target/telas
+
 bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
 	benches/processo.py $(BINARIO)
 	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
+	benches/http.py $(BINARIO)
+	benches/pagina.py $(BINARIO)
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition
 

@@ -38,12 +38,14 @@ comando = ["@orquestrador", "processador", "automatico"]
 
 [[processador]]
 nome = "indice_de_busca"
+rotulo_curto = "Índice de busca"
 rotulo = "Índice de busca"
 icone = "🔎"
 comando = ["bash", "-c", "for lote in 1 2 3 4 5 6; do echo \\"lote $lote de 6 indexado\\"; sleep 0.$((RANDOM % 8 + 2)); done; echo '1284 documentos indexados'"]
 
 [[processador]]
 nome = "envio_erp"
+rotulo_curto = "Envio ao ERP"
 rotulo = "Envio ao ERP"
 icone = "📤"
 comando = ["bash", "-c", "echo 'enviando o lote 7'; sleep 0.$((RANDOM % 9)); if [ $((RANDOM % 3)) = 0 ]; then echo 'lote 7 aceito: 42 contratos'; else echo 'o ERP respondeu 503: em manutenção' >&2; exit 75; fi"]
@@ -52,6 +54,7 @@ espera = "200ms"
 
 [[processador]]
 nome = "assinaturas"
+rotulo_curto = "Assinaturas"
 rotulo = "Coleta de assinaturas"
 icone = "✒️"
 comando = ["bash", "-c", "echo 'conectando ao serviço de assinaturas'; sleep 60"]
@@ -59,6 +62,7 @@ timeout = "2s"
 
 [[processador]]
 nome = "arquivo_morto"
+rotulo_curto = "Arquivo morto"
 rotulo = "Arquivo morto"
 icone = "📦"
 comando = ["bash", "-c", "echo '3 contratos arquivados'"]
@@ -66,6 +70,7 @@ depende_de = ["assinaturas"]
 
 [[processador]]
 nome = "copia_de_seguranca"
+rotulo_curto = "Cópia de segurança"
 rotulo = "Cópia de segurança"
 icone = "💾"
 comando = ["bash", "-c", "for parte in $(seq 40); do echo \\"parte $parte de 40 copiada\\"; sleep 0.5; done; echo 'cópia completa: 214 MiB'"]
@@ -76,15 +81,15 @@ intervalo = "20s"
 PICTURES = [
     ("pagina", "/", 1280, 0, False, False),
     ("pagina-escura", "/", 1280, 0, True, False),
-    ("pagina-telefone", "/", 390, 0, False, True),
+    ("pagina-telefone", "/", 390, 1500, False, True),
     ("processador", "/processadores/envio_erp", 1280, 0, False, False),
-    ("processador-telefone", "/processadores/envio_erp", 390, 0, True, True),
+    ("processador-telefone", "/processadores/envio_erp", 390, 1500, True, True),
     ("execucao", "RUN", 1280, 900, False, False),
     ("execucao-ao-vivo", "LIVE", 1280, 900, True, False),
     ("documentos", "/documentos", 1280, 0, False, False),
     ("documento-modelo", "/documentos/modelos/1", 1280, 1000, False, False),
     ("documento-versao", "/documentos/versoes/1", 1280, 1000, False, False),
-    ("documentos-telefone", "/documentos", 390, 0, False, True),
+    ("documentos-telefone", "/documentos", 390, 1200, False, True),
 ]
 
 

@@ -1,4 +1,4 @@
-//! What the pages ask the history: runs by processor and outcome, a page at a time, and what came before this start.
+//! What is asked of the history over HTTP: runs by processor and outcome, a page at a time, and what came before this start.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct RunQuery {
     pub processor: Option<ProcessorName>,
     /// With this outcome's word.
     pub outcome: Option<String>,
+    /// Of the cycle with this id.
+    pub cycle: Option<String>,
     /// Begun before this run.
     pub before: Option<String>,
     /// At most so many.
@@ -53,12 +55,13 @@ impl HistoryReader {
         };
         let sql = format!(
             "SELECT {COLUMNS} FROM runs WHERE (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR outcome = ?2)
-             AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+             AND (?3 IS NULL OR id < ?3) AND (?5 IS NULL OR cycle = ?5) ORDER BY id DESC LIMIT ?4"
         );
         let mut select = connection.prepare(&sql)?;
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
         let processor = query.processor.as_ref().map(ProcessorName::as_str);
-        let rows = select.query_map(params![processor, query.outcome, query.before, limit], run)?;
+        let filters = params![processor, query.outcome, query.before, limit, query.cycle];
+        let rows = select.query_map(filters, run)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -140,8 +143,8 @@ mod tests {
         let mut query = RunQuery {
             processor: ProcessorName::try_from("bom".to_owned()).ok(),
             outcome: Some("timeout".to_owned()),
-            before: None,
             limit: 3,
+            ..RunQuery::default()
         };
         let first = reader.runs(&query).expect("runs");
         let minutes = |runs: &[RecordedRun]| -> Vec<i64> {

@@ -20,10 +20,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Views;
+use super::crowd::room;
 use super::pages::{self, Part};
 
-/// Readers at once.
-const MAX_READERS: usize = 32;
+/// Readers at once, and never more than half of the connections. What they read is drawn once for all of them.
+const MAX_READERS: usize = 512;
 /// Between two signs of life, of which one that is not taken ends the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Between two looks at whether something changed that nobody told.
@@ -44,7 +45,7 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             frames: watch::Sender::default(),
-            places: Arc::new(Semaphore::new(MAX_READERS)),
+            places: Arc::new(Semaphore::new(MAX_READERS.min(room() / 2))),
             closed: CancellationToken::new(),
         }
     }

@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+mod browser;
+mod chromium;
 mod collector;
 mod command_line;
 mod crowds;

@@ -124,8 +124,8 @@ fn a_history_is_filtered_by_outcome_and_its_pages_lead_to_the_oldest_run() {
     running.wait_for_cycles(65);
 
     let failed = running.get("/processadores/conta?resultado=failure").body;
-    let (_, table) = failed.split_once("id=\"execucoes\"").expect("a table");
-    let (table, _) = table.split_once("</table>").expect("its end");
+    let (_, table) = failed.split_once("id=\"execucoes\"").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
     assert!(
         table.contains("#s-failure") && !table.contains("#s-success"),
         "{table}"
@@ -135,13 +135,13 @@ fn a_history_is_filtered_by_outcome_and_its_pages_lead_to_the_oldest_run() {
     let mut pages = 0;
     loop {
         let page = running.get(&path).body;
-        let (_, table) = page.split_once("id=\"execucoes\"").expect("a table");
-        let (table, rest) = table.split_once("</table>").expect("its end");
+        let (_, table) = page.split_once("id=\"execucoes\"").unwrap();
+        let (table, rest) = table.split_once("</table>").unwrap();
         found += table.matches("/execucoes/").count();
         pages += 1;
         let older = rest.split("href=\"?resultado=success&amp;antes=").nth(1);
         let Some(older) = older else { break };
-        let (id, _) = older.split_once('"').expect("an id");
+        let (id, _) = older.split_once('"').unwrap();
         path = format!("/processadores/conta?resultado=success&antes={id}");
     }
     assert_eq!((found, pages), (60, 2));
@@ -170,7 +170,7 @@ fn output_is_searched_without_a_script_and_downloaded_as_it_was_written() {
         found.contains("2 de 3 linhas") && found.contains("Maçã verde"),
         "{found}"
     );
-    let (_, table) = found.split_once("class=\"saida\"").expect("the table");
+    let (_, table) = found.split_once("class=\"saida\"").unwrap();
     assert!(!table.contains("pera"), "{table}");
     let all = running.get(&format!("/execucoes/{id}")).body;
     assert!(
@@ -400,11 +400,8 @@ fn the_store_is_shown_with_problems_modifications_and_a_report_that_is_confined(
             "{words:?} is missing in {documents}"
         );
     }
-    let model = documents
-        .split("/documentos/modelos/")
-        .nth(1)
-        .expect("a model");
-    let (model, _) = model.split_once('"').expect("its id");
+    let model = documents.split("/documentos/modelos/").nth(1).unwrap();
+    let (model, _) = model.split_once('"').unwrap();
     let model = running.get(&format!("/documentos/modelos/{model}"));
     assert_eq!(model.code, 200);
     assert!(
@@ -416,7 +413,7 @@ fn the_store_is_shown_with_problems_modifications_and_a_report_that_is_confined(
     let report = documents
         .split('"')
         .find(|text| text.ends_with("/relatorio"))
-        .expect("a link");
+        .unwrap();
     let version = report.trim_end_matches("/relatorio");
     let version = running.get(version);
     assert!(

@@ -27,11 +27,7 @@ pub(super) fn card(
     let name = processor.spec.name.as_str();
     let outcome = outcome(processor);
     let label = outcome.map_or("none", Outcome::label);
-    let bars = if status.processors.len() > CROWD {
-        FEW
-    } else {
-        RUNS
-    };
+    let bars = if is_crowd(status) { FEW } else { RUNS };
     html! {
         header {
             h3 {
@@ -45,6 +41,11 @@ pub(super) fn card(
         @if !lately.runs.is_empty() { (draw::sparkline(lately, bars)) }
         dl { (facts(processor, lately, (status, views))) }
     }
+}
+
+/// Many cards say less each; the processor's page says the rest.
+fn is_crowd(status: &Status) -> bool {
+    status.processors.len() > CROWD
 }
 
 /// The class of a card's colour.
@@ -113,9 +114,13 @@ fn facts(
         (fact(words::DURATION, result.map_or(words::DASH.to_owned(), |result| span(result.duration))))
         (fact(words::IN_A_DAY, words::rate(results, successes)))
         (fact(words::STREAK, streak))
-        (fact(words::NEXT, next(processor, (status, views))))
-        @if let Some(usage) = usage { (fact(words::CPU, span(usage.cpu_user + usage.cpu_system))) }
-        @if let Some(bytes) = memory { (fact(words::PEAK_MEMORY, words::bytes(bytes))) }
+        @if !is_crowd(status) || processor.spec.timing.schedule.is_some() {
+            (fact(words::NEXT, next(processor, (status, views))))
+        }
+        @if !is_crowd(status) {
+            @if let Some(usage) = usage { (fact(words::CPU, span(usage.cpu_user + usage.cpu_system))) }
+            @if let Some(bytes) = memory { (fact(words::PEAK_MEMORY, words::bytes(bytes))) }
+        }
         @if processor.missed > 0 { (fact(words::MISSED, processor.missed.to_string())) }
     }
 }

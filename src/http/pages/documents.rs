@@ -25,6 +25,9 @@ const LOOKED_AT: usize = 5000;
 /// The longest text of a field that is shown, characters.
 const LONGEST: usize = 600;
 
+/// The columns of numbers.
+const NUMBERS: [&str; 3] = [words::TAGS, words::MODIFICATIONS, words::VERSIONS];
+
 /// What the overview shows.
 struct Holdings {
     location: String,
@@ -246,7 +249,7 @@ fn table(id: &str, heads: &[&str], rows: &Markup, is_empty: bool) -> Markup {
         @if is_empty { p.vazio { (words::NO_RECORD) } } @else {
             div.rolagem tabindex="0" role="region" aria-labelledby={ "titulo-" (id) } {
                 table {
-                    thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                    thead { tr { @for head in heads { th scope="col" class=[NUMBERS.contains(head).then_some("numero")] { (head) } } } }
                     tbody { (rows) }
                 }
             }

@@ -16,8 +16,10 @@ use crate::http::recent::{Lately, Mark};
 const HEIGHT: u64 = 24;
 /// Between two of its bars.
 const STEP: usize = 4;
+/// Width of one of them.
+const BAR: usize = 3;
 
-/// The durations of the last runs, at most `most`. What went wrong is a broken bar, what did not run a dot.
+/// The durations of the last runs, at most `most`. What went wrong is a hollow bar, what did not run a dot.
 pub(super) fn sparkline(lately: &Lately, most: usize) -> Markup {
     let skipped = lately.runs.len().saturating_sub(most);
     let runs: Vec<_> = lately.runs.iter().skip(skipped).collect();
@@ -36,7 +38,7 @@ pub(super) fn sparkline(lately: &Lately, most: usize) -> Markup {
     }
 }
 
-/// One path for each colour, each bar a stroke from the ground upwards.
+/// One path for each colour, each bar a box on the ground.
 fn bars(runs: &[&Arc<Mark>], longest: Duration) -> [String; 3] {
     let mut paths = [String::new(), String::new(), String::new()];
     for (index, mark) in runs.iter().enumerate() {
@@ -46,10 +48,10 @@ fn bars(runs: &[&Arc<Mark>], longest: Duration) -> [String; 3] {
             Outcome::Failure(_) | Outcome::Timeout | Outcome::Error(_) => (1, height.max(5)),
             Outcome::Cancellation(_) | Outcome::Skip(_) => (2, 2),
         };
-        let x = index * STEP + STEP / 2;
+        let x = index * STEP;
         if let Some(path) = paths.get_mut(path) {
             // Writing to a string cannot fail.
-            write!(path, "M{x} {HEIGHT}v-{height}").ok();
+            write!(path, "M{x} {HEIGHT}v-{height}h{BAR}v{height}z").ok();
         }
     }
     paths

@@ -66,6 +66,7 @@ pub(in crate::http) async fn processor(
         outcome: asked.outcome(),
         before: asked.before(),
         limit: PER_PAGE + 1,
+        ..RunQuery::default()
     };
     let runs = views.sources.history(move |history| history.runs(&query));
     let runs = match runs.await {

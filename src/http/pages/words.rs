@@ -60,7 +60,7 @@ pub(super) const CPU: &str = "CPU";
 pub(super) const PEAK_MEMORY: &str = "Memória";
 pub(super) const MISSED: &str = "Inícios perdidos";
 pub(super) const NO_RESULT: &str = "sem resultado";
-pub(super) const WITH_NEXT_CYCLE: &str = "com o próximo ciclo";
+pub(super) const WITH_NEXT_CYCLE: &str = "com o ciclo";
 
 pub(super) const TIMELINE: &str = "Linha do tempo";
 pub(super) const TIMELINE_LEGEND: &str = "Legenda";
