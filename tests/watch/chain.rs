@@ -4,7 +4,7 @@ use std::fs;
 
 use super::files;
 use super::parts::{self, Webhook};
-use crate::support::{LIMIT, Place, wait_until};
+use crate::support::{LIMIT, Place, command, request, wait_until};
 
 /// It succeeds while the file `inteiro` is there.
 const CONFIG: &str = r#"
@@ -174,4 +174,88 @@ fn every_panel_has_a_title_a_description_a_unit_and_the_source_that_can_be_chose
         }
     }
     assert!(titles > 80, "{titles}");
+}
+
+#[test]
+fn an_orchestrator_that_is_down_or_stalled_silences_its_consequences_and_nothing_else() {
+    let place = Place::new();
+    let webhook = Webhook::start();
+    let (_manager, address) = parts::alertmanager(&place, webhook.address);
+    let alert = |name: &str, job: &str, instance: &str| {
+        let mut labels = serde_json::json!({ "alertname": name, "job": job, "severity": "page" });
+        if !instance.is_empty() {
+            labels["instance"] = instance.into();
+        }
+        serde_json::json!({ "labels": labels })
+    };
+    let alerts = serde_json::json!([
+        alert("SchedulerStalled", "parado", "a:1"),
+        alert("ProcessorStale", "parado", "a:1"),
+        alert("CycleLate", "parado", "b:1"),
+        alert("ProcessorFailing", "parado", "a:1"),
+        alert("Down", "sumido", ""),
+        alert("NeverSucceeded", "sumido", "c:1"),
+        alert("StartsMissed", "outro", "c:1"),
+    ]);
+    let answer = parts::post(address, "/api/v2/alerts", &alerts);
+    assert!(answer.contains(" 200 "), "{answer}");
+    let silenced = wait_until("all alerts to be looked at", LIMIT, || {
+        let alerts = request(address, "GET", "/api/v2/alerts").json();
+        let alerts = alerts.as_array().unwrap();
+        let is_settled = |alert: &serde_json::Value| alert["status"]["state"] != "unprocessed";
+        if alerts.len() < 7 || !alerts.iter().all(is_settled) {
+            return None;
+        }
+        let silenced = alerts.iter().filter(|alert| {
+            let by = alert["status"]["inhibitedBy"].as_array().unwrap();
+            !by.is_empty()
+        });
+        let names = silenced.map(|alert| alert["labels"]["alertname"].as_str().unwrap().to_owned());
+        Some(names.collect::<std::collections::BTreeSet<_>>())
+    });
+    assert_eq!(
+        silenced.into_iter().collect::<Vec<_>>(),
+        ["NeverSucceeded", "ProcessorStale"]
+    );
+}
+
+#[test]
+fn rules_for_another_job_are_written_and_prometheus_own_promtool_accepts_them() {
+    let place = Place::new();
+    let written = place.run(&[
+        "regras",
+        "-o",
+        "r",
+        "--job",
+        "lotes",
+        "--url",
+        "https://lotes.exemplo",
+    ]);
+    written.assert_code(0);
+    let files: Vec<_> = written.stdout.lines().collect();
+    assert_eq!(files, ["r/recording.yml", "r/alerts.yml", "r/slo.yml"]);
+    let mut promtool = command("promtool");
+    promtool
+        .args(["check", "rules"])
+        .args(&files)
+        .current_dir(place.path());
+    let answer = promtool
+        .output()
+        .expect("promtool is missing; install the Debian package prometheus");
+    assert!(
+        answer.status.success(),
+        "{}",
+        String::from_utf8_lossy(&answer.stderr)
+    );
+    assert!(place.read("r/alerts.yml").contains("up{job=\"lotes\"}"));
+    let written = place.run(&["dashboards", "-o", "d"]);
+    written.assert_code(0);
+    assert_eq!(written.stdout.lines().count(), 4);
+    for (name, board) in files::dashboards() {
+        let text = place.read(&format!("d/{name}.json"));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            board
+        );
+    }
 }

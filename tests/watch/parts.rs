@@ -194,3 +194,20 @@ fn receive(stream: TcpStream) -> Option<Value> {
     reader.into_inner().write_all(answer).ok()?;
     serde_json::from_slice(&body).ok()
 }
+
+/// Sends JSON and returns the status line.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.trim().to_owned()
+}
