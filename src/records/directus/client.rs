@@ -465,8 +465,18 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_secs(1));
         assert_eq!(results(&mut client), ["rate_limited", "ok"]);
         let asked = asked.join().expect("a server");
-        assert!(asked[1].starts_with("GET /items/a%2Fb?limit=1 HTTP/1.1"), "{}", asked[1]);
-        assert!(asked[1].to_lowercase().contains("authorization: bearer segredo-7"), "{}", asked[1]);
+        assert!(
+            asked[1].starts_with("GET /items/a%2Fb?limit=1 HTTP/1.1"),
+            "{}",
+            asked[1]
+        );
+        assert!(
+            asked[1]
+                .to_lowercase()
+                .contains("authorization: bearer segredo-7"),
+            "{}",
+            asked[1]
+        );
     }
 
     #[test]
@@ -474,26 +484,43 @@ mod tests {
         let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         elsewhere.set_nonblocking(true).expect("set");
         let target = elsewhere.local_addr().expect("an address");
-        let (address, asked) = server(vec![answer(&format!("302 Found\r\nLocation: http://{target}/"), "")]);
+        let (address, asked) = server(vec![answer(
+            &format!("302 Found\r\nLocation: http://{target}/"),
+            "",
+        )]);
         let mut client = client(&address);
-        let failure = client.json(&Request::get(&["items", "versao"])).expect_err("refused");
-        assert!(matches!(failure, Failure::Refused { status: 302, .. }), "{failure:?}");
+        let failure = client
+            .json(&Request::get(&["items", "versao"]))
+            .expect_err("refused");
+        assert!(
+            matches!(failure, Failure::Refused { status: 302, .. }),
+            "{failure:?}"
+        );
         assert!(!format!("{failure:?} {failure}").contains("segredo-7"));
         asked.join().expect("a server");
-        assert!(elsewhere.accept().is_err(), "somebody came to where the redirect leads");
+        assert!(
+            elsewhere.accept().is_err(),
+            "somebody came to where the redirect leads"
+        );
     }
 
     #[test]
     fn more_bytes_than_are_wanted_are_refused_with_and_without_a_told_length() {
         let told = answer("200 OK", &"x".repeat(2000));
-        let untold = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(2000));
+        let untold = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}",
+            "x".repeat(2000)
+        );
         let (address, asked) = server(vec![told, untold]);
         let mut client = client(&address);
         for _ in 0..2 {
             let mut request = Request::get(&["assets", "1"]);
             request.limit = 1000;
             let refused = client.bytes(&request).expect_err("refused");
-            assert!(matches!(refused, Failure::TooLarge { limit: 1000, .. }), "{refused:?}");
+            assert!(
+                matches!(refused, Failure::TooLarge { limit: 1000, .. }),
+                "{refused:?}"
+            );
         }
         assert_eq!(results(&mut client), ["too_large", "too_large"]);
         asked.join().expect("a server");
@@ -502,15 +529,19 @@ mod tests {
     #[test]
     fn a_wish_to_end_interrupts_a_request_that_nobody_answers() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let mut client = client(&format!("http://{}", silent.local_addr().expect("an address")));
+        let mut client = client(&format!(
+            "http://{}",
+            silent.local_addr().expect("an address")
+        ));
         let stop = Arc::clone(&client.stop);
         let stopper = std::thread::spawn(move || {
-            drop(silent.accept());
+            let held = silent.accept().expect("a client");
             stop.store(true, Ordering::Relaxed);
-            silent
+            held
         });
-        assert_eq!(client.json(&Request::get(&["items"])), Err(Failure::Interrupted));
-        stopper.join().expect("stopped");
+        let interrupted = client.json(&Request::get(&["items"]));
+        drop(stopper.join().expect("stopped"));
+        assert_eq!(interrupted, Err(Failure::Interrupted));
     }
 
     /// Keeps what spans say of themselves.
@@ -519,7 +550,10 @@ mod tests {
 
     impl tracing::field::Visit for Told {
         fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-            self.0.lock().expect("a lock").push(format!("{field}={value:?}"));
+            self.0
+                .lock()
+                .expect("a lock")
+                .push(format!("{field}={value:?}"));
         }
     }
 
@@ -562,7 +596,10 @@ mod tests {
             "error.type=\"not_found\"",
             "url.path=\"/items/versao\"",
         ] {
-            assert!(told.iter().any(|found| found == field), "no {field} in {told:?}");
+            assert!(
+                told.iter().any(|found| found == field),
+                "no {field} in {told:?}"
+            );
         }
         assert!(!told.join(" ").contains("segredo-7"));
     }
