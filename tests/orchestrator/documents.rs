@@ -1,9 +1,16 @@
 //! The two document processors on the embedded store, and the sub-commands that look into it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::{Finished, Place};
 
@@ -361,4 +368,69 @@ fn what_the_processors_did_stands_in_the_metrics_with_every_series_of_their_clos
     let stored = list(&place, "modificacoes").len() as u64;
     assert_eq!(sum("docx_modifications_total"), stored);
     finished.assert_says(&format!("1 modelo, {} tags", sum("docx_tags_total")));
+}
+
+/// A server behind TLS that refuses every token; gives its port and its certificate, PEM.
+fn refusing_server() -> (u16, String) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], der)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, client);
+            // Who does not trust the certificate leaves here.
+            if stream.read(&mut [0; 8192]).is_ok() {
+                let body = "{\"errors\":[{\"message\":\"Invalid user credentials.\"}]}";
+                let head = format!(
+                    "HTTP/1.1 401 No\r\nContent-Length: {}\r\nConnection: close",
+                    body.len()
+                );
+                stream
+                    .write_all(format!("{head}\r\n\r\n{body}").as_bytes())
+                    .ok();
+                stream.conn.send_close_notify();
+                stream.flush().ok();
+            }
+        }
+    });
+    (port, certificate.pem())
+}
+
+#[test]
+fn a_directus_behind_tls_is_spoken_to_only_if_its_certificate_is_trusted() {
+    let (place, (port, certificate)) = (Place::new(), refusing_server());
+    place.write("ac.pem", certificate);
+    let processor = |name: &str| {
+        let program = place.program(&["processador", "automatico"]);
+        let program = program.env(
+            "DIRECTUS_BASE_URL",
+            &format!("https://{name}:{port}/admin/"),
+        );
+        program.env("DIRECTUS_TOKEN", "segredo-de-teste")
+    };
+
+    let trusted = processor("localhost").env("SSL_CERT_FILE", "ac.pem").run();
+    let unknown = processor("localhost").run();
+    let other_name = processor("127.0.0.1").env("SSL_CERT_FILE", "ac.pem").run();
+
+    trusted.assert_code(77);
+    trusted.assert_complains("recusa o token");
+    for refused in [&unknown, &other_name] {
+        refused.assert_code(69);
+        refused.assert_complains("certificate");
+    }
+    for finished in [trusted, unknown, other_name] {
+        finished.assert_silent_about("segredo-de-teste");
+    }
 }

@@ -535,15 +535,13 @@ mod tests {
         ));
         let stop = Arc::clone(&client.stop);
         let stopper = std::thread::spawn(move || {
-            drop(silent.accept());
+            let held = silent.accept().expect("a client");
             stop.store(true, Ordering::Relaxed);
-            silent
+            held
         });
-        assert_eq!(
-            client.json(&Request::get(&["items"])),
-            Err(Failure::Interrupted)
-        );
-        stopper.join().expect("stopped");
+        let interrupted = client.json(&Request::get(&["items"]));
+        drop(stopper.join().expect("stopped"));
+        assert_eq!(interrupted, Err(Failure::Interrupted));
     }
 
     /// Keeps what spans say of themselves.
