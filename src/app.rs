@@ -30,6 +30,8 @@ use crate::records::{Names, StoreKind, StoreSettings, Vocabulary};
 /// Does what the command line asks for.
 #[must_use]
 pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
+    // Whose cryptography TLS uses is said once; nobody has said it before.
+    drop(rustls::crypto::ring::default_provider().install_default());
     match command_line.command {
         Some(Command::Health(arguments)) => {
             stack::health(arguments.url, &command_line.flags, environment)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Exit;
 use crate::cli::{stderr_line, stdout_text};
-use crate::config::{self, Environment, Flags};
+use crate::config::{self, ConfigError, Environment, Flags};
 
 /// How long an orchestrator may take to say that it is healthy.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(4);
@@ -15,17 +15,18 @@ const MAX_ANSWER: u64 = 4096;
 
 /// `saude`: asks `/-/healthy`, and ends with 0 only after 200. Without `url` the configuration is asked for the port.
 pub(super) fn health(url: Option<String>, flags: &Flags, environment: &Environment) -> Exit {
+    let is_own = url.is_none();
     let url = match url {
         Some(url) => url,
-        None => match config::load(flags, environment) {
-            Ok(loaded) => format!("http://127.0.0.1:{}", loaded.settings.port),
+        None => match own_address(flags, environment) {
+            Ok(url) => url,
             Err(error) => {
                 stderr_line(&format!("❌ {error}"));
                 return Exit::Usage;
             }
         },
     };
-    match ask(&url) {
+    match ask(&url, is_own) {
         Ok(text) => {
             stdout_text(&text);
             Exit::Done
@@ -37,7 +38,16 @@ pub(super) fn health(url: Option<String>, flags: &Flags, environment: &Environme
     }
 }
 
-fn ask(url: &str) -> Result<String, String> {
+/// Where the orchestrator of this configuration listens on this machine.
+fn own_address(flags: &Flags, environment: &Environment) -> Result<String, ConfigError> {
+    let settings = config::load(flags, environment)?.settings;
+    let is_encrypted = config::web(&settings.web)?.tls.is_some();
+    let scheme = if is_encrypted { "https" } else { "http" };
+    Ok(format!("{scheme}://127.0.0.1:{}", settings.port))
+}
+
+/// The answer of `url`; of our `own` address, where nobody else can listen, the certificate may be for any name.
+fn ask(url: &str, is_own: bool) -> Result<String, String> {
     use std::io::Read as _;
 
     let told = |error: reqwest::Error| {
@@ -50,6 +60,7 @@ fn ask(url: &str) -> Result<String, String> {
         .timeout(HEALTH_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .tls_danger_accept_invalid_certs(is_own)
         .build()
         .map_err(told)?;
     let answer = client

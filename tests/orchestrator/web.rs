@@ -266,6 +266,9 @@ fn a_reload_takes_a_new_certificate_and_new_users_and_keeps_the_old_ones_when_th
         answer.get(9..12).map(str::to_owned)
     };
     assert_eq!(code(&first, "").as_deref(), Some("200"));
+    let port = address.port().to_string();
+    let healthy = ["--porta", &port, "--web.config.file", "web.yml", "saude"];
+    place.run(&healthy).assert_code(0);
 
     let second = authority();
     let (renewed, key) = certificate(&second, &["localhost"]);
