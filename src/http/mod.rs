@@ -71,6 +71,8 @@ pub struct Views {
     pub output: Account,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen: `maquina` for this machine, `webhook`, `email`, `batimento`; empty when nobody said.
+    pub alerts: Vec<String>,
 }
 
 impl Views {
@@ -262,6 +264,7 @@ mod tests {
             spans: Account::default(),
             output: Account::default(),
             trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
+            alerts: vec!["maquina".to_owned()],
         })
     }
 
