@@ -12,13 +12,16 @@ ARGS ?=
 RODADAS ?= 20
 # O Python do bench-documents: um em que pypandoc_binary e python-redlines estejam instalados.
 PYTHON ?= python3
+# Como chamar o Docker Compose v2, e quais serviços (vazio: todos).
+COMPOSE ?= docker compose
+SERVICOS ?=
 TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
 
 .DEFAULT_GOAL := help
 .PHONY: help build screenshots run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
-	run-processador-modelo run-processador-automatico test test-unit test-longo check bench bench-documents \
-	up down logs docker-up docker-down docker-logs docker-single
+	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-documents \
+	up down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
 
 help: ## Lista os alvos
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,17 +57,27 @@ test: ## Todos os testes; precisa dos pacotes que .ci/pacotes nomeia
 	.ci/pacotes
 	ORQUESTRADOR_TEST_RODADAS=$(RODADAS) $(TESTAR)
 
+test-directus: ## Os processadores em um Directus de verdade; instala-o uma vez, com npm, fora do repositório
+	pasta="$$(.ci/directus)" && \
+	ORQUESTRADOR_TEST_DIRECTUS="$$pasta" ORQUESTRADOR_TEST_RODADAS=$(RODADAS) \
+		cargo test --test directus -- --ignored --nocapture --test-threads=2
+
 test-unit: ## Só os testes de unidade; basta o cargo
 	cargo test --lib
 
 test-longo: ## Os mesmos testes com 200 rodadas aleatórias
 	$(MAKE) test RODADAS=200
+	$(MAKE) test-directus RODADAS=200
 
-check: ## Formato, lints, documentação, licenças
+check: ## Formato, lints, documentação, licenças, regras, painéis
+	.ci/pacotes
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 	.ci/deny
+	.ci/regras
+	.ci/paineis
+	.ci/compose-check
 
 screenshots: build ## Fotografa as páginas de uma execução real em target/telas; precisa de chromium e chromedriver
 	tests/telas.py $(BINARIO) target/telas
@@ -72,6 +85,7 @@ screenshots: build ## Fotografa as páginas de uma execução real em target/tel
 bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
 	benches/processo.py $(BINARIO)
 	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
+	benches/http.py $(BINARIO)
 	benches/pagina.py $(BINARIO)
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition
@@ -79,14 +93,29 @@ bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminh
 bench-documents: build ## Mede os documentos ao lado de pandoc + difflib e python-redlines, onde existirem
 	$(PYTHON) benches/documentos.py $(BINARIO)
 
-up: ## Inicia a pilha com Prometheus, Alertmanager, Grafana e Tempo (ainda não disponível)
-down: ## Para a pilha (ainda não disponível)
-logs: ## Mostra os logs da pilha (ainda não disponível)
-up down logs:
-	@echo "make $@: a pilha do docker compose ainda não está disponível nesta versão" >&2; exit 1
+up: ## Inicia a pilha (Prometheus, Alertmanager, Grafana, Tempo), espera por ela e mostra os endereços
+	@COMPOSE="$(COMPOSE)" .ci/up $(SERVICOS)
+
+down: ## Para a pilha; os dados ficam nos volumes
+	$(COMPOSE) down
+
+logs: ## Mostra os logs da pilha
+	$(COMPOSE) logs --follow --tail 100 $(SERVICOS)
+
+alerta-teste: ## Envia um alerta de teste pelo Alertmanager da pilha
+	@curl --silent --show-error --fail --max-time 10 --header 'Content-Type: application/json' \
+	  --data '[{"labels":{"alertname":"AlertaDeTeste","severity":"page","job":"orquestrador"},"annotations":{"summary":"Um alerta de teste","description":"Se você lê isto, os alertas chegam até você."}}]' \
+	  "http://127.0.0.1:$(or $(ALERTMANAGER_PORTA),9093)/api/v2/alerts"
+	@echo "enviado; deve chegar em alguns segundos, e aparece em http://127.0.0.1:$(or $(ALERTMANAGER_PORTA),9093)"
+
+test-compose: ## Inicia a pilha em um Docker próprio, com imagens feitas aqui, e a põe à prova (root)
+	.ci/compose-test
 
 docker-up: up ## O mesmo que up
 docker-down: down ## O mesmo que down
 docker-logs: logs ## O mesmo que logs
-docker-single: ## Um ciclo único em contêiner (ainda não disponível)
-	@echo "make $@: a imagem de contêiner ainda não está disponível nesta versão" >&2; exit 1
+docker-build: ## Constrói a imagem do orquestrador
+	$(COMPOSE) build orquestrador
+
+docker-single: ## Um ciclo único sequencial em contêiner, com os dados da pilha, que precisa estar parada
+	$(COMPOSE) run --rm --no-deps orquestrador --single-run --modo sequencial $(ARGS)

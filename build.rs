@@ -25,7 +25,11 @@ fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
 }
 
 fn main() {
-    let revision = first_line("git", &["rev-parse", "--short=12", "HEAD"]);
+    // An image is built without its repository; then the revision is told.
+    let told = std::env::var("ORQUESTRADOR_REVISAO").ok();
+    let revision = told
+        .filter(|told| !told.is_empty())
+        .or_else(|| first_line("git", &["rev-parse", "--short=12", "HEAD"]));
     let rustc = std::env::var("RUSTC")
         .ok()
         .and_then(|rustc| first_line(&rustc, &["--version"]));
@@ -43,5 +47,6 @@ fn main() {
             println!("cargo::rerun-if-changed={file}");
         }
     }
+    println!("cargo::rerun-if-env-changed=ORQUESTRADOR_REVISAO");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -12,32 +12,48 @@ mod orchestrate;
 mod recording;
 mod reload;
 mod running;
+mod stack;
 mod telling;
 mod traced;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use exit::Exit;
 
 use crate::cli::{Command, CommandLine, history, stderr_line};
-use crate::config::{self, Environment, Loaded, STATES, StoreChoice, StoreWords};
+use crate::config::{
+    self, Environment, Flags, Loaded, STATES, StoreChoice, StoreRules, StoreWords,
+};
 use crate::domain::Clock;
-use crate::records::{StoreKind, StoreSettings, Vocabulary};
+use crate::records::{Names, StoreKind, StoreSettings, Vocabulary};
 
 /// Does what the command line asks for.
 #[must_use]
 pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
-    let loaded = match config::load(&command_line.flags, environment) {
+    match command_line.command {
+        Some(Command::Health(arguments)) => {
+            stack::health(arguments.url, &command_line.flags, environment)
+        }
+        Some(Command::Dashboards(arguments)) => stack::write(&arguments.output, arguments.files()),
+        Some(Command::Rules(arguments)) => stack::write(&arguments.output, arguments.files()),
+        command => with_settings(command, command_line.flags, environment),
+    }
+}
+
+/// The commands that the configuration has a say in.
+fn with_settings(command: Option<Command>, flags: Flags, environment: &Environment) -> Exit {
+    let loaded = match config::load(&flags, environment) {
         Ok(loaded) => loaded,
         Err(error) => {
             stderr_line(&format!("❌ {error}"));
             return Exit::Usage;
         }
     };
-    match command_line.command {
-        None => orchestrate::run(loaded, command_line.flags, environment),
-        Some(Command::Validate { diff: true }) => commands::show_difference(&loaded),
-        Some(Command::Validate { diff: false }) => commands::validate(&loaded, environment),
+    match command {
+        None => orchestrate::run(loaded, flags, environment),
+        Some(Command::Validate { backend: true, .. }) => commands::check_backend(&loaded),
+        Some(Command::Validate { diff: true, .. }) => commands::show_difference(&loaded),
+        Some(Command::Validate { .. }) => commands::validate(&loaded, environment),
         Some(Command::Agenda { limit, json }) => {
             let plan = orchestrate::plan(&loaded.settings, &diagnostics::local_zone(environment));
             agenda::show(&loaded, &plan, clock().now(), (limit, json))
@@ -55,6 +71,7 @@ pub fn run(command_line: CommandLine, environment: &Environment) -> Exit {
         }
         Some(Command::Metrics { markdown }) => commands::metrics(markdown),
         Some(Command::Documents(command)) => commands::documents(command, &loaded),
+        Some(Command::Health(_) | Command::Dashboards(_) | Command::Rules(_)) => Exit::Usage,
     }
 }
 
@@ -72,10 +89,28 @@ fn store_settings(loaded: &Loaded) -> StoreSettings {
             token: token.clone(),
         },
     };
+    let rules = &loaded.settings.store_rules;
     StoreSettings {
-        kind,
-        data_dir: loaded.settings.data_dir.clone(),
         vocabulary: vocabulary(&loaded.settings.store_words),
+        names: names(&loaded.settings.store_rules),
+        lease: SignedDuration::try_from(rules.lease).unwrap_or(SignedDuration::MAX),
+        settle: rules.settle,
+        request_timeout: loaded.settings.request_timeout,
+        ..StoreSettings::new(kind, loaded.settings.data_dir.clone())
+    }
+}
+
+/// What the store calls otherwise than we do.
+fn names(rules: &StoreRules) -> Names {
+    let collections = rules.collections.iter();
+    let fields = rules.fields.iter();
+    Names {
+        collections: collections
+            .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone()))
+            .collect(),
+        fields: fields
+            .map(|((of, ours), theirs)| (((*of).to_owned(), (*ours).to_owned()), theirs.clone()))
+            .collect(),
     }
 }
 

@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(said(&one), said(&other), "runs change nothing");
     let alike = likeness(&whole, &cut);
     assert!(alike.differences == 0 && alike.first.is_none());
-    assert!(to_json(&one).is_object());
+    assert!(to_json(&one).is_ok());
 });
 
 fn check(tags: &Tags, document: &Document) {

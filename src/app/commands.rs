@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 use nix::unistd::{AccessFlags, access};
@@ -23,7 +22,7 @@ use crate::domain::contract::METRICS_FILE;
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
-use crate::records::{self, Access};
+use crate::records::{self, Access, Gravity, StoreKind};
 use crate::telemetry::reference;
 
 /// `validar`: what holds, and what would fail at the first start.
@@ -59,6 +58,41 @@ pub(super) fn validate(loaded: &Loaded, environment: &Environment) -> Exit {
         Exit::Done
     } else {
         Exit::Failed
+    }
+}
+
+/// `validar --backend`: whether the documents' store is fit for the processors, and what to do where it is not.
+pub(super) fn check_backend(loaded: &Loaded) -> Exit {
+    let settings = store_settings(loaded);
+    if matches!(settings.kind, StoreKind::Embedded) {
+        stdout_text(
+            "o armazenamento é embutido: não há Directus a conferir; ele é escolhido por DIRECTUS_BASE_URL\n",
+        );
+        return Exit::Done;
+    }
+    let findings = match records::check(&settings) {
+        Ok(findings) => findings,
+        Err(error) => {
+            stderr_line(&format!("❌ {error}"));
+            return Exit::Failed;
+        }
+    };
+    for finding in &findings {
+        let sign = match finding.gravity {
+            Gravity::Fine => "✅",
+            Gravity::Notice => "⚠️ ",
+            Gravity::Fault => "❌",
+        };
+        let remedy = match finding.remedy.as_str() {
+            "" => String::new(),
+            remedy => format!("\n   → {remedy}"),
+        };
+        stdout_text(&format!("{sign} {}{remedy}\n", finding.text));
+    }
+    if findings.iter().any(|it| it.gravity == Gravity::Fault) {
+        Exit::Failed
+    } else {
+        Exit::Done
     }
 }
 
@@ -226,13 +260,14 @@ fn prepare(loaded: &Loaded) -> Result<Context, (String, ProcessorExit)> {
     } else {
         Access::Write
     };
-    let records = records::open(&store_settings(loaded), access)
-        .map_err(|error| (error.to_string(), ProcessorExit::of_store(&error)))?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let store = store_settings(loaded);
+    let stop = Arc::clone(&store.stop);
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| (error.to_string(), ProcessorExit::Temporary))?;
     }
+    let records = records::open(&store, access)
+        .map_err(|error| (error.to_string(), ProcessorExit::of_store(&error)))?;
     let documents = &loaded.settings.documents;
     Ok(Context {
         dry_run,

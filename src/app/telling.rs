@@ -83,7 +83,7 @@ pub(super) fn begin(
         spans,
         output,
         trace_link: settings.trace_link.clone(),
-        alerts: Vec::new(),
+        alerts: settings.alerts.clone(),
     };
     Ok(Told {
         observers,

@@ -4,6 +4,7 @@ pub mod documents;
 mod errors;
 pub mod history;
 mod output;
+pub mod stack;
 mod table;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ pub use output::{stderr_line, stdout_text};
 use crate::config::Flags;
 use documents::DocumentCommand;
 use history::{HistoryArgs, RunArgs};
+use stack::{DashboardArgs, HealthArgs, RuleArgs};
 
 const AFTER_HELP: &str = "\
 Cada opção tem uma variável de ambiente ORQUESTRADOR_<OPÇÃO> (por exemplo ORQUESTRADOR_INTERVALO).
@@ -63,8 +65,11 @@ pub enum Command {
     #[command(name = "validar")]
     Validate {
         /// Mostra o que uma recarga (SIGHUP) mudaria no orquestrador que usa este diretório de dados
-        #[arg(long = "diff")]
+        #[arg(long = "diff", conflicts_with = "backend")]
         diff: bool,
+        /// Confere o Directus: acesso, token, permissões, campos, valores de status, e o que fazer
+        #[arg(long = "backend")]
+        backend: bool,
     },
     /// Mostra o que começa quando, e o que nunca começa
     #[command(name = "agenda")]
@@ -102,6 +107,15 @@ pub enum Command {
         #[arg(long = "markdown")]
         markdown: bool,
     },
+    /// Pergunta a um orquestrador em execução se está saudável; termina com 0 só se estiver
+    #[command(name = "saude")]
+    Health(HealthArgs),
+    /// Grava os painéis do Grafana
+    #[command(name = "dashboards")]
+    Dashboards(DashboardArgs),
+    /// Grava as regras e os alertas do Prometheus
+    #[command(name = "regras")]
+    Rules(RuleArgs),
     /// What people do with documents.
     #[command(flatten)]
     Documents(DocumentCommand),

@@ -97,3 +97,5 @@ pub(super) fn processor(name: ProcessorName, command: Vec<String>) -> ProcessorS
         output: OUTPUT,
     }
 }
+/// How long one request to a store that is elsewhere may take.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use super::show;
 use crate::domain::{Difference, ProcessorName};
 
 /// Keys that a running orchestrator cannot take over.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
     "porta",
     "escutar",
     "dados",
@@ -15,6 +15,7 @@ const FIXED: [&str; 8] = [
     "telemetria.encerramento",
     "telemetria.logs_otlp",
     "telemetria.link_trace",
+    "telemetria.alertas",
     "registros.tipo",
 ];
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::table::Section;
 use super::value;
 use crate::docx::Limits;
+use crate::domain::collections::COLLECTIONS;
 
 /// Entries, attributes, events and the like, at most: what a limit may be raised to.
 const MOST: i64 = 1_000_000_000;
@@ -67,6 +68,30 @@ pub struct StoreWords {
     pub categories: BTreeMap<&'static str, String>,
 }
 
+/// How the documents' store calls collections and fields where it is not ours, and how its claims work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreRules {
+    /// How long a claimed record may stay unfinished before another run takes it.
+    pub lease: Duration,
+    /// How long a claim is left to settle before it is read again.
+    pub settle: Duration,
+    /// By our name of the collection.
+    pub collections: BTreeMap<&'static str, String>,
+    /// By our names of collection and field.
+    pub fields: BTreeMap<(&'static str, &'static str), String>,
+}
+
+impl Default for StoreRules {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_mins(15),
+            settle: Duration::from_millis(300),
+            collections: BTreeMap::new(),
+            fields: BTreeMap::new(),
+        }
+    }
+}
+
 impl Default for StoreWords {
     fn default() -> Self {
         let own = |words: [&'static str; 6]| words.map(|word| (word, word.to_owned())).into();
@@ -123,6 +148,44 @@ fn read_limits(limits: &mut Limits, section: &mut Section<'_>) {
     for (key, limit, most) in counts {
         set(limit, section.count(key, most).map(|count| count as u64));
     }
+}
+
+/// Reads what `[registros]` says of claims and names.
+pub(super) fn read_rules(store: &mut Section<'_>) -> StoreRules {
+    let mut rules = StoreRules::default();
+    set(
+        &mut rules.lease,
+        store.parsed("prazo", value::positive_duration),
+    );
+    set(
+        &mut rules.settle,
+        store.parsed("confirmacao", value::duration),
+    );
+    if let Some(mut section) = store.section("colecoes") {
+        for (ours, _) in COLLECTIONS {
+            let theirs = section.parsed(ours, value::store_word);
+            rules
+                .collections
+                .extend(theirs.map(|theirs| (ours, theirs)));
+        }
+        section.finish(&[]);
+    }
+    if let Some(mut section) = store.section("campos") {
+        for (collection, fields) in COLLECTIONS {
+            let Some(mut section) = section.section(collection) else {
+                continue;
+            };
+            for ours in fields {
+                let theirs = section.parsed(ours, value::store_word);
+                rules
+                    .fields
+                    .extend(theirs.map(|theirs| ((collection, *ours), theirs)));
+            }
+            section.finish(&[]);
+        }
+        section.finish(&[]);
+    }
+    rules
 }
 
 /// Reads `[registros.estados]` and `[registros.categorias]`.
@@ -250,5 +313,36 @@ mod tests {
         assert_eq!(words.states["processar"], "solicitado");
         assert_eq!(words.categories["inclusao"], "adicao");
         assert_eq!(words.categories["remocao"], "remocao");
+    }
+
+    #[test]
+    fn a_store_may_call_collections_and_fields_in_its_own_way_and_wrong_names_of_ours_are_told() {
+        let read = |text: &str| {
+            let mut problems = Problems::default();
+            let mut section = Section::new(text.parse().expect("TOML"), "registros", &mut problems);
+            let rules = read_rules(&mut section);
+            section.finish(&[]);
+            let told = problems.finish(()).err();
+            (rules, told.map_or_else(Vec::new, |error| error.problems))
+        };
+        let (rules, told) = read(
+            "prazo = \"5m\"\nconfirmacao = \"1s\"\n[colecoes]\nversao = \"versoes\"\n[campos.versao]\nobservacao = \"obs\"\n",
+        );
+        assert!(told.is_empty(), "{told:?}");
+        assert_eq!(
+            (rules.lease, rules.settle),
+            (Duration::from_mins(5), Duration::from_secs(1))
+        );
+        assert_eq!(rules.collections["versao"], "versoes");
+        assert_eq!(rules.fields[&("versao", "observacao")], "obs");
+        let (rules, told) =
+            read("prazo = 0\n[campos.versao]\nobservacoes = \"x\"\n[campos.versoes]\nid = \"x\"\n");
+        let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(rules, StoreRules::default());
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[1].contains("talvez observacao?") && told[2].contains("talvez versao?"),
+            "{told:?}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::Table;
 
-use super::documents::{self, DocumentSettings, StoreWords};
+use super::documents::{self, DocumentSettings, StoreRules, StoreWords};
 use super::problem::Problems;
 use super::settings::Source;
 use super::table::Section;
@@ -45,10 +45,12 @@ pub(super) struct FileSettings {
     pub(super) telemetry_shutdown: Option<Duration>,
     pub(super) output_logs: Option<bool>,
     pub(super) trace_link: Option<String>,
+    pub(super) alerts: Option<Vec<String>>,
     pub(super) history_days: Option<usize>,
     pub(super) history_runs: Option<usize>,
     pub(super) store_kind: Option<String>,
     pub(super) store_words: StoreWords,
+    pub(super) store_rules: StoreRules,
     pub(super) documents: DocumentSettings,
     pub(super) web_file: Option<PathBuf>,
     pub(super) web_names: Option<Vec<String>>,
@@ -128,6 +130,18 @@ fn place(text: &str, offset: usize) -> String {
     format!(", linha {line}, coluna {column}")
 }
 
+/// `telemetria.alertas`.
+fn alerts(telemetry: &mut Section<'_>) -> Option<Vec<String>> {
+    let words = telemetry.texts("alertas")?;
+    match value::alerts(words.iter().map(String::as_str)) {
+        Ok(words) => Some(words),
+        Err(problem) => {
+            telemetry.problem("alertas", problem);
+            None
+        }
+    }
+}
+
 fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     let mut root = Section::new(table, "", problems);
     let (schedule, zone) = timing::main(&mut root);
@@ -161,6 +175,7 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
         file.buckets = telemetry.numbers("buckets");
         file.output_logs = telemetry.boolean("logs_otlp");
         file.trace_link = telemetry.parsed("link_trace", value::trace_link);
+        file.alerts = alerts(&mut telemetry);
         if !file.buckets.as_deref().is_none_or(is_bounds) {
             telemetry.problem(
                 "buckets",
@@ -181,6 +196,7 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
     if let Some(mut store) = root.section("registros") {
         file.store_kind = store.parsed("tipo", value::store_kind);
         file.store_words = documents::read_words(&mut store);
+        file.store_rules = documents::read_rules(&mut store);
         store.finish(&[]);
     }
     if let Some(mut web) = root.section("web") {

@@ -16,7 +16,7 @@ mod value;
 mod web;
 
 pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
-pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreWords};
+pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreRules, StoreWords};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};

@@ -96,10 +96,16 @@ pub(super) struct Options {
     pub(super) metrics_file: Option<PathBuf>,
     pub(super) pushgateway: Option<String>,
     pub(super) web_config: Option<PathBuf>,
+    pub(super) trace_link: Option<String>,
+    pub(super) alerts: Option<Vec<String>>,
 }
 
+/// Variables without a flag: a compose file knows these, and nobody types them.
+const LINK_TRACE: &str = "ORQUESTRADOR_LINK_TRACE";
+const ALERTS: &str = "ORQUESTRADOR_ALERTAS";
+
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 18] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -116,6 +122,8 @@ const VARIABLES: [&str; 16] = [
     "ORQUESTRADOR_ARQUIVO_METRICAS",
     "ORQUESTRADOR_PUSHGATEWAY",
     "ORQUESTRADOR_WEB_CONFIG_FILE",
+    LINK_TRACE,
+    ALERTS,
 ];
 
 /// The old system's name of the dry run.
@@ -211,11 +219,13 @@ impl Options {
                 value::pushgateway,
             ),
             web_config: layers.path(flags.web_config.as_ref(), "ORQUESTRADOR_WEB_CONFIG_FILE"),
+            trace_link: layers.value(("", None), LINK_TRACE, value::trace_link),
+            alerts: layers.value(("", None), ALERTS, |text| value::alerts(text.split(','))),
         }
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 16] {
+    pub(super) fn variables() -> [&'static str; 18] {
         VARIABLES
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::documents::{DocumentSettings, StoreWords};
+use super::documents::{DocumentSettings, StoreRules, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
@@ -84,12 +84,19 @@ pub struct Settings {
     pub output_logs: bool,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
+    /// Where alerts can be seen, as far as is known: `maquina` for this machine, `webhook`, `email`, `batimento`; empty when
+    /// nobody said.
+    pub alerts: Vec<String>,
     /// What of the past is kept.
     pub history: HistorySettings,
     /// The documents' store.
     pub store: StoreChoice,
     /// How that store spells states and categories.
     pub store_words: StoreWords,
+    /// How it calls collections and fields, and how claims work.
+    pub store_rules: StoreRules,
+    /// How long one request to a store that is elsewhere may take.
+    pub request_timeout: Duration,
     /// How documents are worked on.
     pub documents: DocumentSettings,
     /// How the HTTP side is protected.
@@ -161,13 +168,14 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut problems = Problems::default();
     let options = Options::read(flags, environment, &mut problems);
     let (file, source) = file::read(options.config.as_deref(), &mut problems);
-    if let Some(seconds) = environment.get(REQUEST_TIMEOUT) {
-        problems.check(REQUEST_TIMEOUT, value::positive_duration(seconds));
-    }
+    let request_timeout = environment.get(REQUEST_TIMEOUT);
+    let request_timeout = request_timeout
+        .and_then(|text| problems.check(REQUEST_TIMEOUT, value::positive_duration(text)));
     let warnings = environment.warnings(&Options::variables());
     let store = store(file.store_kind.as_deref(), environment, &mut problems);
     only_for_single_runs(&options, &mut problems);
-    let settings = combine(options, file, store, &mut problems);
+    let mut settings = combine(options, file, store, &mut problems);
+    settings.request_timeout = request_timeout.unwrap_or(defaults::REQUEST_TIMEOUT);
     let settings = problems.finish(settings)?;
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
@@ -267,13 +275,16 @@ fn combine(
         processors,
         buckets: file.buckets.unwrap_or_else(|| defaults::BUCKETS.to_vec()),
         output_logs: file.output_logs.unwrap_or_default(),
-        trace_link: file.trace_link.unwrap_or_default(),
+        trace_link: options.trace_link.or(file.trace_link).unwrap_or_default(),
+        alerts: options.alerts.or(file.alerts).unwrap_or_default(),
         telemetry_shutdown: file
             .telemetry_shutdown
             .unwrap_or(defaults::TELEMETRY_SHUTDOWN),
         history: HistorySettings::of(file.history_days, file.history_runs),
         store,
         store_words: file.store_words,
+        store_rules: file.store_rules,
+        request_timeout: defaults::REQUEST_TIMEOUT,
         documents: file.documents,
         web: WebSettings {
             file: options.web_config.or(file.web_file),

@@ -163,6 +163,7 @@ fn telemetry(settings: &Settings) -> Table {
     table.insert("logs_otlp".to_owned(), settings.output_logs.into());
     table.insert("encerramento".to_owned(), text(settings.telemetry_shutdown));
     table.insert("link_trace".to_owned(), settings.trace_link.clone().into());
+    table.insert("alertas".to_owned(), settings.alerts.clone().into());
     table
 }
 
@@ -220,6 +221,20 @@ fn store(settings: &Settings) -> Table {
             .map(|(ours, theirs)| ((*ours).to_owned(), theirs.clone().into()))
             .collect()
     };
+    let rules = &settings.store_rules;
+    table.insert("prazo".to_owned(), text(rules.lease));
+    table.insert("confirmacao".to_owned(), text(rules.settle));
+    let mut fields = Table::new();
+    for ((collection, ours), theirs) in &rules.fields {
+        let of_it = fields
+            .entry(*collection)
+            .or_insert_with(|| Table::new().into());
+        if let Value::Table(of_it) = of_it {
+            of_it.insert((*ours).to_owned(), theirs.clone().into());
+        }
+    }
+    table.insert("colecoes".to_owned(), words(&rules.collections).into());
+    table.insert("campos".to_owned(), fields.into());
     let spelled = &settings.store_words;
     table.insert("estados".to_owned(), words(&spelled.states).into());
     table.insert("categorias".to_owned(), words(&spelled.categories).into());

@@ -192,6 +192,19 @@ pub(super) fn trace_link(text: &str) -> Parsed<String> {
     Err("esperado um endereço http:// ou https:// que contenha {trace_id}, ou vazio".to_owned())
 }
 
+/// Where alerts can be seen.
+pub(super) fn alerts<'a>(words: impl Iterator<Item = &'a str>) -> Parsed<Vec<String>> {
+    let known = ["maquina", "webhook", "email", "batimento"];
+    let words: Vec<_> = words.map(|word| word.trim().to_owned()).collect();
+    match words.iter().find(|word| !known.contains(&word.as_str())) {
+        None => Ok(words),
+        Some(word) => Err(format!(
+            "{word:?} não é um lugar de alertas; esperados {}",
+            known.join(", ")
+        )),
+    }
+}
+
 /// The address of a Pushgateway.
 pub(super) fn pushgateway(text: &str) -> Parsed<String> {
     let rest = text.strip_prefix("http://").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Plain values that every other module speaks in. Knows nothing of processes, files, clocks or the network.
 
+pub mod collections;
 pub mod contract;
 pub mod cycle;
 pub mod event;

@@ -11,6 +11,9 @@ use super::reading::{COLUMNS, RecordedRun, run};
 use super::rows::{duration, instant, nanos};
 use crate::domain::{Outcome, ProcessorName, RunId};
 
+/// Greater than every id.
+pub(super) const AFTER_ALL: &str = "g";
+
 /// Runs that are asked for; what is none is not asked.
 #[derive(Debug, Clone, Default)]
 pub struct RunQuery {
@@ -55,12 +58,13 @@ impl HistoryReader {
         };
         let sql = format!(
             "SELECT {COLUMNS} FROM runs WHERE (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR outcome = ?2)
-             AND (?3 IS NULL OR id < ?3) AND (?5 IS NULL OR cycle = ?5) ORDER BY id DESC LIMIT ?4"
+             AND id < ?3 AND (?5 IS NULL OR cycle = ?5) ORDER BY id DESC LIMIT ?4"
         );
         let mut select = connection.prepare(&sql)?;
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
         let processor = query.processor.as_ref().map(ProcessorName::as_str);
-        let filters = params![processor, query.outcome, query.before, limit, query.cycle];
+        let before = query.before.as_deref().unwrap_or(AFTER_ALL);
+        let filters = params![processor, query.outcome, before, limit, query.cycle];
         let rows = select.query_map(filters, run)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -11,6 +11,7 @@ mod reading;
 mod restore;
 mod rows;
 mod schema;
+mod timeline;
 mod totals;
 mod writer;
 
@@ -29,6 +30,7 @@ pub use asked::{PastRun, RunQuery};
 pub use error::HistoryError;
 pub use prune::Retention;
 pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedRun, RunDetails};
+pub use timeline::{CycleQuery, RecordedCycle};
 pub use totals::add_totals;
 
 use self::fact::Fact;

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio_util::sync::CancellationToken;
+
+/// Connections that may be open at once, where the descriptors allow it.
+const CONNECTIONS: usize = 2_048;
 
 /// Everybody who is connected.
 pub(super) struct Crowd {
@@ -101,6 +105,15 @@ impl Drop for Seat {
             seats.waiting.remove(&number);
         }
     }
+}
+
+/// Connections that there is room for: half of the descriptors, since runs, history and telemetry need some too.
+pub(super) fn room() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE);
+    let descriptors = limit.map_or(u64::MAX, |(soft, _)| soft);
+    usize::try_from(descriptors / 2)
+        .unwrap_or(CONNECTIONS)
+        .clamp(8, CONNECTIONS)
 }
 
 #[cfg(test)]

@@ -5,17 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
 use tokio::sync::watch;
 
 use super::logins::{Denial, Logins};
+use super::problem::Problem;
 use super::tls::Tls;
 use crate::config::WebConfig;
 
@@ -150,7 +149,7 @@ pub(super) async fn admit(State(door): State<Arc<Door>>, request: Request, next:
 }
 
 fn refusal(status: StatusCode, text: &str) -> Response {
-    (status, Json(json!({ "erro": text }))).into_response()
+    Problem::new(status, text.to_owned()).into_response()
 }
 
 /// Whether each name by which we were called is ours. A request without any is from HTTP/1.0, and from no browser.

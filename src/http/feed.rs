@@ -20,10 +20,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Views;
+use super::crowd::room;
 use super::pages::{self, Part};
+use super::problem::Problem;
 
-/// Readers at once.
-const MAX_READERS: usize = 32;
+/// Readers at once, and never more than half of the connections. What they read is drawn once for all of them.
+const MAX_READERS: usize = 512;
 /// Between two signs of life, of which one that is not taken ends the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Between two looks at whether something changed that nobody told.
@@ -44,7 +46,7 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             frames: watch::Sender::default(),
-            places: Arc::new(Semaphore::new(MAX_READERS)),
+            places: Arc::new(Semaphore::new(MAX_READERS.min(room() / 2))),
             closed: CancellationToken::new(),
         }
     }
@@ -90,7 +92,9 @@ pub(super) async fn events(
 ) -> Response {
     let Ok(place) = Arc::clone(&views.feed.places).try_acquire_owned() else {
         let retry = [(header::RETRY_AFTER, "30")];
-        return (StatusCode::SERVICE_UNAVAILABLE, retry).into_response();
+        let crowded = "há leitores demais dos eventos ao vivo";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, crowded);
+        return (retry, problem).into_response();
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     if let Some(run) = asked.execucao {

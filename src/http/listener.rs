@@ -25,13 +25,11 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::crowd::{Busy, Crowd, Seat};
+use super::crowd::{Busy, Crowd, Seat, room};
 use super::door::{Door, Security};
 use super::{Views, feed, router, seeding};
 use crate::telemetry::metrics::{Metrics, Refused};
 
-/// Connections that may be open at once, where the descriptors allow it.
-const CONNECTIONS: usize = 2_048;
 /// The time from one request's end to the next one's whole head; longer than a usual scrape interval.
 const HEAD: Duration = Duration::from_secs(20);
 /// The time that TLS may take to be agreed.
@@ -110,15 +108,6 @@ impl Listener {
         drop(self.socket);
         while connections.join_next().await.is_some() {}
     }
-}
-
-/// Connections that there is room for: half of the descriptors, since runs, history and telemetry need some too.
-fn room() -> usize {
-    let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
-    let descriptors = limit.map_or(u64::MAX, |(soft, _)| soft);
-    usize::try_from(descriptors / 2)
-        .unwrap_or(CONNECTIONS)
-        .clamp(8, CONNECTIONS)
 }
 
 /// A connection that broke before it was taken is nothing; without descriptors or memory only time helps.

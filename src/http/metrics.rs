@@ -9,6 +9,10 @@ use axum::response::Response;
 use super::{Views, encoding};
 use crate::telemetry::exposition::Format;
 
+/// The metrics, in the format that the reader asks for
+#[utoipa::path(get, path = "/metrics", tag = "métricas", responses(
+    (status = 200, description = "Prometheus text or OpenMetrics; gzip when it is accepted", content(
+        (String = "text/plain"), (String = "application/openmetrics-text")))))]
 pub(super) async fn metrics(State(views): State<Arc<Views>>, asked: HeaderMap) -> Response {
     let format = Format::negotiated(&encoding::joined(&asked, &header::ACCEPT));
     let text = views.metrics.render(format).into_bytes();

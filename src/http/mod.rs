@@ -1,5 +1,6 @@
 //! Read-only views over HTTP. Refuses to change anything: GET and HEAD only.
 
+mod api;
 mod asking;
 mod crowd;
 mod door;
@@ -10,6 +11,7 @@ mod listener;
 mod logins;
 mod metrics;
 mod pages;
+mod problem;
 pub mod recent;
 mod reports;
 mod seeding;
@@ -19,21 +21,23 @@ mod tls;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub use api::agenda::{Agenda, Notice, PlannedInterval, PlannedStart, whose};
 use door::Door;
 pub use door::Security;
 pub use listener::Listener;
+use problem::Problem;
 
+use self::api::words::Stamp;
 use crate::domain::{Clock, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
@@ -91,40 +95,30 @@ impl Views {
         accounts.iter().any(is_losing)
     }
 
-    /// RFC 3339 with the offset of the zone.
-    fn time(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone())
-            .strftime("%Y-%m-%dT%H:%M:%S%.3f%:z")
-            .to_string()
+    fn stamp(&self, at: Timestamp) -> Stamp {
+        Stamp::new(at, &self.zone)
     }
 }
 
-/// The handler labels, which are the routes.
-const ROUTES: [&str; 8] = [
-    "/eventos",
-    pages::assets::ROUTE,
-    "/health",
-    "/-/healthy",
-    "/-/ready",
-    "/status",
-    "/logs",
-    "/metrics",
-];
+/// Live events.
+const EVENTS: &str = "/eventos";
+
+/// Every route.
+fn known_routes() -> impl Iterator<Item = &'static str> {
+    let programs = api::routes().into_iter().map(|(route, _)| route);
+    let pages = pages::ROUTES.into_iter();
+    pages.chain([EVENTS, pages::assets::ROUTE]).chain(programs)
+}
 
 /// Every route, behind the door.
 fn router(views: Arc<Views>, door: Arc<Door>) -> Router {
-    for route in pages::ROUTES.into_iter().chain(ROUTES) {
+    for route in known_routes() {
         views.metrics.expose_route(route);
     }
-    Router::new()
-        .merge(pages::router())
-        .route("/eventos", get(feed::events))
-        .route("/health", get(health_report))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/status", get(status_report))
-        .route("/logs", get(logs))
-        .route("/metrics", get(metrics::metrics))
+    let pages = pages::router().route(EVENTS, get(feed::events));
+    let programs = api::routes().into_iter();
+    programs
+        .fold(pages, |router, (route, method)| router.route(route, method))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(door, door::admit))
@@ -140,7 +134,7 @@ async fn finish(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = explained(next.run(request).await);
     let handler = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let code = response.status().as_u16();
     views.metrics.count_request(handler, code, began.elapsed());
@@ -159,60 +153,23 @@ async fn finish(
     response
 }
 
-async fn health_report(State(views): State<Arc<Views>>) -> (StatusCode, Json<Value>) {
-    let status = views.board.snapshot();
-    let code = if status.is_stalled() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
-    };
-    (code, Json(health::report(&status, &views)))
-}
-
-async fn healthy(State(views): State<Arc<Views>>) -> (StatusCode, &'static str) {
-    if views.board.snapshot().is_stalled() {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "o laço de agendamento parou\n",
-        )
-    } else {
-        (StatusCode::OK, "ok\n")
+/// What axum itself refuses, an address that is no text for one, is a problem like any other.
+fn explained(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if is_plain && response.status() == StatusCode::BAD_REQUEST {
+        return Problem::bad_request("o endereço ou um parâmetro não é válido").into_response();
     }
+    response
 }
 
-async fn ready(State(views): State<Arc<Views>>) -> (StatusCode, &'static str) {
-    if health::is_ready(&views.board.snapshot()) {
-        (StatusCode::OK, "pronto\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "iniciando ou encerrando\n")
-    }
+async fn not_found() -> Problem {
+    let known: Vec<_> = known_routes().collect();
+    Problem::not_found(format!("endereço desconhecido; há {}", known.join(", ")))
 }
 
-async fn status_report(State(views): State<Arc<Views>>) -> Json<Value> {
-    Json(status::report(&views.board.snapshot(), &views))
-}
-
-async fn logs(State(views): State<Arc<Views>>) -> Json<Value> {
-    Json(status::logs(&views.board.snapshot(), &views))
-}
-
-async fn not_found() -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "erro": format!("endereço desconhecido; há {}", known_routes()) })),
-    )
-}
-
-fn known_routes() -> String {
-    let routes: Vec<_> = pages::ROUTES.into_iter().chain(ROUTES).collect();
-    routes.join(", ")
-}
-
-async fn not_allowed() -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::METHOD_NOT_ALLOWED,
-        Json(json!({ "erro": "só GET e HEAD" })),
-    )
+async fn not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "só GET e HEAD")
 }
 
 #[cfg(test)]
@@ -226,7 +183,7 @@ mod tests {
     use super::*;
     use crate::domain::{Event, Mode, Observer as _, samples};
     use crate::engine::Plan;
-    use crate::records::{StoreKind, StoreSettings, Vocabulary};
+    use crate::records::{StoreKind, StoreSettings};
     use crate::telemetry::metrics::Known;
 
     fn views() -> Arc<Views> {
@@ -269,11 +226,7 @@ mod tests {
     }
 
     fn sources() -> Sources {
-        let store = StoreSettings {
-            kind: StoreKind::Embedded,
-            data_dir: "/nowhere".into(),
-            vocabulary: Vocabulary::default(),
-        };
+        let store = StoreSettings::new(StoreKind::Embedded, "/nowhere".into());
         Sources::new(None, store)
     }
 

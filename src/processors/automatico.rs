@@ -15,7 +15,7 @@ use crate::docx::report::{self, ClauseNote, Header};
 use crate::docx::{self, Comparison, Document, Modification};
 use crate::records::{
     Base, BaseKind, Claim, Collection, FileId, NewModification, NewReport, PendingVersion,
-    RecordId, StoredClause,
+    RecordId, Records, StoredClause,
 };
 
 const WORDS: Words = Words {
@@ -52,9 +52,8 @@ pub fn run(
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
     context.metrics = WorkMetrics::of(Collection::Version);
-    let records = &mut context.records;
-    let ask = || records.pending_versions(context.versions_per_run, now);
-    let pending = context.metrics.request("pending", ask)?;
+    let limit = context.versions_per_run;
+    let pending = context.ask("pending", |records| records.pending_versions(limit, now))?;
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
@@ -75,9 +74,7 @@ fn process(
     claim: Option<&Claim>,
 ) -> Result<Done, DocumentError> {
     let budget = Budget::start(context);
-    let records = &mut context.records;
-    let ask = || records.base_of(&version.id);
-    let base = context.metrics.request("read", ask)?;
+    let base = context.ask("read", |records| records.base_of(&version.id))?;
     let (old_file, new_file) = both_files(&base, version)?;
     let old = read(context, &budget, &old_file, "documento anterior")?;
     let new = read(context, &budget, &new_file, "documento da versão")?;
@@ -86,9 +83,7 @@ fn process(
     });
     let comparison = comparison.map_err(|error| budget.told(error, "comparação"))?;
     budget.check()?;
-    let records = &mut context.records;
-    let ask = || records.clauses_of(&version.id);
-    let clauses = context.metrics.request("read", ask)?;
+    let clauses = context.ask("read", |records| records.clauses_of(&version.id))?;
     let matches = find_clauses(&comparison, &clauses);
     let rows = rows(&comparison, &matches);
     let now = context.clock.now();
@@ -107,9 +102,10 @@ fn process(
             name: report_name(&version.id, now),
             html,
         };
-        let (metrics, records) = (&context.metrics, &mut context.records);
-        let store = || records.store_comparison(claim, &rows, &report, now);
-        let stored = stage(metrics, "save", || metrics.request("store", store))?;
+        let (metrics, records) = (&context.metrics, context.records.as_mut());
+        let store =
+            |records: &mut dyn Records| records.store_comparison(claim, &rows, &report, now);
+        let stored = stage(metrics, "save", || metrics.request("store", records, store))?;
         done.report = Some(stored.report);
     }
     context.metrics.modifications(&comparison);

@@ -58,6 +58,15 @@ impl Context {
         }
     }
 
+    /// Asks the store for something and counts it.
+    pub(super) fn ask<T>(
+        &mut self,
+        operation: &'static str,
+        ask: impl FnOnce(&mut dyn Records) -> Result<T, RecordsError>,
+    ) -> Result<T, RecordsError> {
+        self.metrics.request(operation, self.records.as_mut(), ask)
+    }
+
     /// Whether the run has been asked to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::reading::DocumentError;
 use crate::docx::tags::{ProblemKind, Tags};
 use crate::docx::{Category, Comparison, Limit, ReadError};
-use crate::records::{Collection, QueueState, RecordsError};
+use crate::records::{Collection, QueueState, Records, RecordsError, RequestResult};
 
 /// Seconds, for a document's stages and for requests to the store.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
@@ -119,24 +119,35 @@ impl WorkMetrics {
         done
     }
 
-    /// Asks the store for something and counts time and result.
+    /// Asks the store for something and counts time and result: of each request that it made for it, if it makes any.
     pub(super) fn request<T>(
         &self,
         operation: &'static str,
-        ask: impl FnOnce() -> Result<T, RecordsError>,
+        records: &mut dyn Records,
+        ask: impl FnOnce(&mut dyn Records) -> Result<T, RecordsError>,
     ) -> Result<T, RecordsError> {
         let began = Instant::now();
-        let answer = ask();
-        let result = if answer.is_ok() { "ok" } else { "error" };
+        let answer = ask(records);
+        let attempts = records.take_attempts();
+        if attempts.is_empty() {
+            let result = if answer.is_ok() { "ok" } else { "error" };
+            self.requested(operation, result, began.elapsed().as_secs_f64());
+        }
+        for attempt in attempts {
+            self.requested(operation, attempt.result.as_str(), attempt.seconds);
+        }
+        answer
+    }
+
+    fn requested(&self, operation: &'static str, result: &'static str, seconds: f64) {
         self.with(|families| {
             families
                 .requests
                 .with_label_values(&[operation, result])
                 .inc();
             let histogram = families.request_durations.with_label_values(&[operation]);
-            histogram.observe(began.elapsed().as_secs_f64());
+            histogram.observe(seconds);
         });
-        answer
     }
 
     /// What the collection holds now.
@@ -256,7 +267,7 @@ impl Families {
             )?,
             requests: counters(
                 "records_requests_total",
-                "What was asked of the records' store.",
+                "Requests to the records' store, each try of its own; error: of a store on this machine.",
                 &["operation", "result"],
             )?,
             request_durations: seconds(
@@ -304,8 +315,11 @@ impl Families {
                 .with_label_values(&[self.collection, outcome]);
         }
         for operation in OPERATIONS {
-            self.requests.with_label_values(&[operation, "ok"]);
             self.requests.with_label_values(&[operation, "error"]);
+            for result in RequestResult::ALL {
+                self.requests
+                    .with_label_values(&[operation, result.as_str()]);
+            }
             self.request_durations.with_label_values(&[operation]);
         }
         for stage in STAGES {

@@ -8,7 +8,7 @@ use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
 use super::work::{Done, Voice, Waiting, each, stage};
 use crate::docx::tags::{self, Tag, Tags};
-use crate::records::{Claim, Collection, NewTag, PendingModel, RecordId};
+use crate::records::{Claim, Collection, NewTag, PendingModel, RecordId, Records};
 
 const WORDS: Words = Words {
     document: ["modelo", "modelos"],
@@ -41,9 +41,8 @@ pub fn run(
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
     context.metrics = WorkMetrics::of(Collection::Model);
-    let records = &mut context.records;
-    let ask = || records.pending_models(context.models_per_run, now);
-    let pending = context.metrics.request("pending", ask)?;
+    let limit = context.models_per_run;
+    let pending = context.ask("pending", |records| records.pending_models(limit, now))?;
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
@@ -74,9 +73,9 @@ fn process(
     let rows = tag_rows(&found);
     if let Some(claim) = claim {
         let now = context.clock.now();
-        let (metrics, records) = (&context.metrics, &mut context.records);
-        let store = || records.store_tags(claim, &rows, now);
-        stage(metrics, "save", || metrics.request("store", store))?;
+        let (metrics, records) = (&context.metrics, context.records.as_mut());
+        let store = |records: &mut dyn Records| records.store_tags(claim, &rows, now);
+        stage(metrics, "save", || metrics.request("store", records, store))?;
     }
     context.metrics.tags(&found);
     let label = model.label();

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::work::stage;
 use crate::docx::{self, Document, ReadError};
 use crate::domain::Clock;
-use crate::records::{FileId, RecordsError};
+use crate::records::{FileId, Records, RecordsError};
 
 /// Why one document came to no result.
 #[derive(Debug, Error)]
@@ -39,7 +39,8 @@ impl DocumentError {
     /// What it is, in the words of `error.type`; none for what is nobody's failure.
     pub(super) fn kind(&self) -> Option<&'static str> {
         match self {
-            Self::Stopped | Self::Records(RecordsError::ClaimLost { .. }) => None,
+            Self::Stopped
+            | Self::Records(RecordsError::ClaimLost { .. } | RecordsError::Interrupted) => None,
             Self::TooSlow { .. } => Some("timeout"),
             Self::Unreadable { .. } => Some("unreadable"),
             Self::Incomplete(_) => Some("incomplete"),
@@ -115,9 +116,12 @@ pub(super) fn read(
     file: &FileId,
     role: &'static str,
 ) -> Result<Document, DocumentError> {
-    let (metrics, records) = (&context.metrics, &mut context.records);
-    let ask = || records.read_file(file, context.limits.file_bytes);
-    let bytes = stage(metrics, "download", || metrics.request("read_file", ask))?;
+    let (metrics, records) = (&context.metrics, context.records.as_mut());
+    let limit = context.limits.file_bytes;
+    let ask = |records: &mut dyn Records| records.read_file(file, limit);
+    let bytes = stage(metrics, "download", || {
+        metrics.request("read_file", records, ask)
+    })?;
     metrics.read(bytes.len());
     let document = stage(metrics, "parse", || {
         docx::read_until(&bytes, &context.limits, &|| budget.is_over())

@@ -93,9 +93,8 @@ pub(super) fn each<T: Waiting>(
             break;
         }
     }
-    let (records, now) = (&mut context.records, context.clock.now());
-    let queue = || records.queue(collection, now);
-    let state = context.metrics.request("queue", queue)?;
+    let now = context.clock.now();
+    let state = context.ask("queue", |records| records.queue(collection, now))?;
     context.metrics.queue(state);
     Ok(report)
 }
@@ -141,10 +140,7 @@ fn take(
         return Ok(Taking::Work(None));
     }
     let now = context.clock.now();
-    let records = &mut context.records;
-    let claim = context
-        .metrics
-        .request("claim", || records.claim(collection, id, now))?;
+    let claim = context.ask("claim", |records| records.claim(collection, id, now))?;
     Ok(match claim {
         ClaimResult::Ours(claim) => Taking::Work(Some(claim)),
         ClaimResult::Taken => Taking::Leave,
@@ -184,11 +180,9 @@ fn conclude(
         Err(error) => error,
     };
     match error {
-        DocumentError::Stopped => {
+        DocumentError::Stopped | DocumentError::Records(RecordsError::Interrupted) => {
             if let Some(claim) = claim {
-                let records = &mut context.records;
-                let release = || records.release(claim, now);
-                context.metrics.request("release", release)?;
+                give_back(context, claim)?;
             }
             Ok(End::Stopped)
         }
@@ -198,21 +192,29 @@ fn conclude(
         DocumentError::Records(error) if error.kind() != RecordsErrorKind::Record => {
             // The store fails, so giving back may fail, too; the lease then brings the record back.
             if let Some(claim) = claim {
-                let records = &mut context.records;
-                let release = || records.release(claim, now);
-                drop(context.metrics.request("release", release));
+                drop(give_back(context, claim));
             }
             Err(error.into())
         }
         error => {
             let reason = error.to_string();
-            if let Some(claim) = claim {
-                let records = &mut context.records;
-                let fail = || records.fail(claim, &reason, now);
-                context.metrics.request("fail", fail)?;
+            let Some(claim) = claim else {
+                return Ok(End::Failed(reason));
+            };
+            match context.ask("fail", |records| records.fail(claim, &reason, now)) {
+                Err(lost @ RecordsError::ClaimLost { .. }) => Ok(End::Lost(lost.to_string())),
+                failed => Ok(failed.map(|()| End::Failed(reason))?),
             }
-            Ok(End::Failed(reason))
         }
+    }
+}
+
+/// Gives a record back to its trigger; one that is not ours any more needs no giving.
+fn give_back(context: &mut Context, claim: &Claim) -> Result<(), RecordsError> {
+    let now = context.clock.now();
+    match context.ask("release", |records| records.release(claim, now)) {
+        Err(RecordsError::ClaimLost { .. }) => Ok(()),
+        released => released,
     }
 }
 

@@ -9,14 +9,17 @@ use super::values::{FileId, RecordId};
 /// What went wrong in a store.
 #[derive(Debug, Error)]
 pub enum RecordsError {
-    /// The kind of store belongs to another version.
-    #[error(
-        "o armazenamento \"{store}\" não está disponível nesta versão; use tipo = \"embutido\" em [registros]"
-    )]
-    NotInThisVersion {
-        /// The store's name in the configuration.
-        store: &'static str,
+    /// A store that is elsewhere does not do what it should.
+    #[error("Directus: {message}")]
+    Backend {
+        /// What the caller acts on.
+        kind: RecordsErrorKind,
+        /// What is wrong, in Portuguese, on one line.
+        message: String,
     },
+    /// We were asked to end while we waited for the store.
+    #[error("a execução foi interrompida")]
+    Interrupted,
     /// The file was written by a newer program.
     #[error("{} foi gravado por uma versão mais nova (esquema {found}; esta versão conhece até {known})", path.display())]
     NewerSchema {
@@ -113,15 +116,23 @@ pub enum RecordsErrorKind {
 }
 
 impl RecordsError {
+    /// A store that is elsewhere cannot be used at all.
+    pub(super) fn unavailable(message: String) -> Self {
+        Self::Backend {
+            kind: RecordsErrorKind::Unavailable,
+            message,
+        }
+    }
+
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> RecordsErrorKind {
         match self {
-            Self::NotInThisVersion { .. }
-            | Self::NewerSchema { .. }
-            | Self::Open { .. }
-            | Self::Database(_) => RecordsErrorKind::Unavailable,
-            Self::Busy => RecordsErrorKind::Temporary,
+            Self::Backend { kind, .. } => *kind,
+            Self::NewerSchema { .. } | Self::Open { .. } | Self::Database(_) => {
+                RecordsErrorKind::Unavailable
+            }
+            Self::Busy | Self::Interrupted => RecordsErrorKind::Temporary,
             Self::File { .. }
             | Self::TooLarge { .. }
             | Self::UnknownFile(_)

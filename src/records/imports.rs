@@ -1,6 +1,23 @@
 //! What people put into the collections and decide, as plain values. Knows no store.
 
+use super::error::RecordsError;
 use super::values::{Listed, RecordId};
+use super::vocabulary::{Collection, DECISIONS, State, Vocabulary};
+
+/// The media type of a .docx.
+pub(super) const DOCX: &str =
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+
+/// The statuses that a person may set on a model.
+const MODEL_STATES: [State; 5] = [
+    State::Waiting,
+    State::Published,
+    State::Done,
+    State::Failed,
+    State::Draft,
+];
+/// The statuses that a person may set on a version.
+const VERSION_STATES: [State; 4] = [State::Waiting, State::Done, State::Failed, State::Draft];
 
 /// A file to import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,4 +85,50 @@ pub struct Mark {
     pub status: String,
     /// `observacao` of a version, `nota_analista` of a modification; `None` leaves what is there.
     pub note: Option<String>,
+}
+
+/// What a [`Mark`] means to the store.
+pub(super) enum Marked<'a> {
+    /// A model or version gets this word as its status.
+    State(Collection, &'a str),
+    /// A modification gets this decision.
+    Decision(&'static str),
+}
+
+/// Reads a status that a person gives.
+///
+/// # Errors
+///
+/// One that the collection does not have, with those that it has.
+pub(super) fn marked<'a>(
+    vocabulary: &'a Vocabulary,
+    mark: &Mark,
+) -> Result<Marked<'a>, RecordsError> {
+    let (collection, states): (_, &[State]) = match mark.listed {
+        Listed::Models => (Collection::Model, &MODEL_STATES),
+        Listed::Versions => (Collection::Version, &VERSION_STATES),
+        Listed::Modifications => {
+            let decision = mark.status.trim().to_lowercase();
+            let known = DECISIONS.into_iter().find(|known| *known == decision);
+            let known = known.map(Marked::Decision);
+            return known.ok_or_else(|| unknown_status(mark, &DECISIONS));
+        }
+        Listed::Contracts | Listed::Tags | Listed::Clauses => {
+            return Err(unknown_status(mark, &[]));
+        }
+    };
+    let states_words = states.iter().filter_map(|state| vocabulary.word(*state));
+    let words: Vec<&str> = states_words.collect();
+    let state = vocabulary.read(&mark.status);
+    let word = vocabulary.word(state).filter(|_| states.contains(&state));
+    let word = word.ok_or_else(|| unknown_status(mark, &words))?;
+    Ok(Marked::State(collection, word))
+}
+
+fn unknown_status(mark: &Mark, allowed: &[&str]) -> RecordsError {
+    RecordsError::UnknownStatus {
+        collection: mark.listed.label(),
+        status: mark.status.clone(),
+        allowed: allowed.join(", "),
+    }
 }

@@ -3,24 +3,33 @@
 //! Refuses to know what a document says, who asks, and how the program is configured: times, limits and results are
 //! handed in, and [`StoreSettings`] is all that opening needs.
 
+pub mod directus;
 pub mod embedded;
 pub mod error;
 pub mod imports;
+mod matching;
+pub mod names;
+mod observation;
 pub mod values;
 pub mod vocabulary;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
+pub use directus::{DirectusRecords, Finding, Gravity};
 pub use embedded::EmbeddedRecords;
 pub use error::{RecordsError, RecordsErrorKind};
 pub use imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
+pub use names::Names;
 pub use values::{
-    Base, BaseKind, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag,
-    Pending, PendingModel, PendingVersion, QueueState, RecordId, Row, StoredClause,
-    StoredComparison, StoredReport, StoredTags,
+    Attempt, Base, BaseKind, Claim, ClaimResult, FileId, Listed, NewModification, NewReport,
+    NewTag, Pending, PendingModel, PendingVersion, QueueState, RecordId, RequestResult, Row,
+    StoredClause, StoredComparison, StoredReport, StoredTags,
 };
 pub use vocabulary::{Collection, State, Vocabulary};
 
@@ -33,6 +42,33 @@ pub struct StoreSettings {
     pub data_dir: PathBuf,
     /// How it spells states and categories.
     pub vocabulary: Vocabulary,
+    /// How it calls collections and fields, where it is not ours.
+    pub names: Names,
+    /// How long a claimed record may stay unfinished before another run takes it.
+    pub lease: SignedDuration,
+    /// How long a claim waits before it looks whether it holds, where the store has no conditional change.
+    pub settle: Duration,
+    /// How long one request to a store that is elsewhere may take.
+    pub request_timeout: Duration,
+    /// Set from outside when requests must end.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl StoreSettings {
+    /// A store with the documented defaults.
+    #[must_use]
+    pub fn new(kind: StoreKind, data_dir: PathBuf) -> Self {
+        Self {
+            kind,
+            data_dir,
+            vocabulary: Vocabulary::default(),
+            names: Names::default(),
+            lease: SignedDuration::from_mins(vocabulary::LEASE_MINUTES),
+            settle: Duration::from_millis(300),
+            request_timeout: Duration::from_secs(30),
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
 }
 
 /// The kinds of store.
@@ -62,21 +98,40 @@ pub enum Access {
 ///
 /// # Errors
 ///
-/// A store that cannot be opened, that a newer version of the program wrote, or that this version does not speak.
+/// A store that cannot be opened, or that a newer version of the program wrote. A Directus is not asked anything yet.
 pub fn open(settings: &StoreSettings, access: Access) -> Result<Box<dyn Records>, RecordsError> {
-    match settings.kind {
-        StoreKind::Embedded => Ok(Box::new(EmbeddedRecords::open(
-            &settings.data_dir,
-            settings.vocabulary.clone(),
-            access,
-        )?)),
-        StoreKind::Directus { .. } => Err(RecordsError::NotInThisVersion { store: "directus" }),
+    let vocabulary = settings.vocabulary.clone();
+    match &settings.kind {
+        StoreKind::Embedded => {
+            let records = EmbeddedRecords::open(&settings.data_dir, vocabulary, access)?;
+            Ok(Box::new(records.with_lease(settings.lease)))
+        }
+        StoreKind::Directus { url, token } => {
+            let records = DirectusRecords::open((url, token), settings, access)?;
+            Ok(Box::new(records))
+        }
+    }
+}
+
+/// Whether a Directus is fit for the processors, line by line; a store on this machine needs no such check.
+///
+/// # Errors
+///
+/// A store that cannot even be asked: an unusable address or data directory.
+pub fn check(settings: &StoreSettings) -> Result<Vec<Finding>, RecordsError> {
+    match &settings.kind {
+        StoreKind::Embedded => Ok(Vec::new()),
+        StoreKind::Directus { url, token } => {
+            let records = DirectusRecords::open((url, token), settings, Access::ReadOnly);
+            Ok(records?.check())
+        }
     }
 }
 
 /// The collections, as the processors and the command line see them.
 ///
-/// Every operation that writes is atomic: it happened whole, or not at all. `now` is wall time; it becomes
+/// Every operation that writes is atomic as far as the store allows: it happened whole, or what is there of it is
+/// taken up by the next run; a record is done only when its results are stored. `now` is wall time; it becomes
 /// `date_created` and `date_updated`, and decides whether a lease has passed.
 pub trait Records: Send {
     /// What and where the store is, for the start line, in Portuguese.
@@ -191,6 +246,9 @@ pub trait Records: Send {
 
     /// The latest report of a version; `None` when it has none yet.
     fn report(&mut self, version: &RecordId) -> Result<Option<StoredReport>, RecordsError>;
+
+    /// What the requests since the last call came to; nothing for a store that makes none.
+    fn take_attempts(&mut self) -> Vec<Attempt>;
 
     /// Whether no collection has a record.
     fn is_empty(&mut self) -> Result<bool, RecordsError>;

@@ -246,6 +246,8 @@ pub enum Listed {
     Tags,
     /// `modificacao`
     Modifications,
+    /// `clausula`
+    Clauses,
 }
 
 impl Listed {
@@ -258,6 +260,7 @@ impl Listed {
             Self::Versions => "versão",
             Self::Tags => "tag",
             Self::Modifications => "modificação",
+            Self::Clauses => "cláusula",
         }
     }
 }
@@ -276,4 +279,83 @@ impl Row {
             Some(other) => other.to_string(),
         }
     }
+}
+
+/// How one request to a store that is elsewhere ended: a closed set, the label of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestResult {
+    /// As it should.
+    Ok,
+    /// There was no connection.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// The connection broke.
+    Broken,
+    /// An answer that makes no sense.
+    Nonsense,
+    /// The token was refused.
+    Unauthorized,
+    /// Not permitted, or not there.
+    Forbidden,
+    /// No such address.
+    NotFound,
+    /// Too many requests.
+    RateLimited,
+    /// The server failed.
+    ServerError,
+    /// The request was refused for another reason.
+    Rejected,
+    /// More bytes than were wanted.
+    TooLarge,
+    /// We were asked to end.
+    Interrupted,
+}
+
+impl RequestResult {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Ok,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Broken,
+        Self::Nonsense,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Rejected,
+        Self::TooLarge,
+        Self::Interrupted,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Nonsense => "nonsense",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too_large",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One request to a store that is elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attempt {
+    /// How it ended.
+    pub result: RequestResult,
+    /// How long it took.
+    pub seconds: f64,
 }

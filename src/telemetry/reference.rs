@@ -37,7 +37,9 @@ attempt has ended (write another file in the same folder, then rename it) is ser
 The document processors leave, each for its collection and with every series of a closed set from the first run on:
 `docx_documents_total{collection,outcome}` (done, failed, taken, stopped), `docx_document_duration_seconds{collection,stage}`
 (download, parse, extract, compare, report, save), `docx_bytes_total`, `docx_queue_records{collection,state}` (waiting, running,
-stuck), `docx_limit_rejections_total{limit}`, `records_requests_total{operation,result}`,
+stuck), `docx_limit_rejections_total{limit}`, `records_requests_total{operation,result}` (each try of a request to a Directus: ok,
+unreachable, timeout, broken, nonsense, unauthorized, forbidden, not_found, rate_limited, server_error, rejected, too_large,
+interrupted; of the embedded store ok and error),
 `records_request_duration_seconds{operation}`; for templates `docx_tags_total{kind}` and `docx_tag_problems_total{kind}`; for
 versions `docx_modifications_total{category}` and `docx_clause_links_total{method}` (words, words_review, none).
 

@@ -77,7 +77,7 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status,
         "status modo_execucao intervalo_verificacao ciclos_executados ultimo_ciclo proximo_ciclo \
-         processadores_ativos uptime_segundos sistema performance telemetria processadores",
+         processadores_ativos uptime_segundos sistema performance telemetria alertas processadores",
     );
     assert_keys(
         &status["sistema"],
@@ -93,6 +93,50 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
         "sucesso resultado motivo resumo timestamp duracao_segundos codigo_saida execucoes sucessos \
          erros tempo_medio output trace_id link_trace ultimo_sucesso proxima_execucao tentativas",
     );
+}
+
+#[test]
+fn status_says_where_alerts_can_be_seen_and_whether_they_leave_the_machine() {
+    let place = one_that_succeeds();
+    for (words, places, leave) in [
+        ("", serde_json::json!([]), Value::Null),
+        ("maquina", serde_json::json!(["maquina"]), false.into()),
+        (
+            "maquina,email",
+            serde_json::json!(["maquina", "email"]),
+            true.into(),
+        ),
+    ] {
+        let launch = place.program(&["--porta", "0"]);
+        let running = launch.env("ORQUESTRADOR_ALERTAS", words).start();
+        let alerts = running.status()["alertas"].clone();
+        assert_eq!(
+            (&alerts["destinos"], &alerts["externos"]),
+            (&places, &leave)
+        );
+        running.stop().assert_code(0);
+    }
+    let refused = place
+        .program(&[])
+        .env("ORQUESTRADOR_ALERTAS", "pombo")
+        .run();
+    refused.assert_code(2);
+    refused.assert_complains("ORQUESTRADOR_ALERTAS");
+}
+
+#[test]
+fn saude_ends_with_0_only_while_a_healthy_orchestrator_answers() {
+    let place = one_that_succeeds();
+    let running = place.service(&[]);
+    running.wait_for_cycles(1);
+    let url = format!("http://{}", running.address());
+    let asked = place.run(&["saude", "--url", &url]);
+    asked.assert_code(0);
+    asked.assert_says("ok");
+    running.stop().assert_code(0);
+    let asked = place.run(&["saude", "--url", &url]);
+    asked.assert_code(1);
+    asked.assert_complains(&url);
 }
 
 #[test]

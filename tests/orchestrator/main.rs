@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod browser;
 mod chromium;
 mod collector;

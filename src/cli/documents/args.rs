@@ -10,8 +10,8 @@ use crate::records::{Listed, RecordId};
 #[derive(Debug, Clone, Subcommand)]
 pub enum DocumentCommand {
     /// Inclui um modelo, um contrato ou uma versão no armazenamento
-    #[command(name = "importar", subcommand)]
-    Import(ImportCommand),
+    #[command(name = "importar")]
+    Import(ImportArgs),
     /// Define o status de um modelo, de uma versão ou de uma modificação
     #[command(name = "marcar")]
     Mark(MarkArgs),
@@ -27,6 +27,29 @@ pub enum DocumentCommand {
     /// Compara dois arquivos .docx, sem usar o armazenamento
     #[command(name = "comparar")]
     Compare(CompareArgs),
+}
+
+/// What is imported, and where to.
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true)]
+pub struct ImportArgs {
+    /// Armazenamento que recebe; sem mais nada, recebe uma cópia de tudo o que há no embutido
+    #[arg(long = "para", value_name = "ARMAZENAMENTO")]
+    pub to: Option<StoreName>,
+    /// What is imported.
+    #[command(subcommand)]
+    pub command: Option<ImportCommand>,
+}
+
+/// The kinds of store, by the words of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreName {
+    /// The store on this machine.
+    #[value(name = "embutido", help = "o armazenamento em dados/")]
+    Embedded,
+    /// The Directus of `DIRECTUS_BASE_URL`.
+    #[value(name = "directus", help = "o Directus de DIRECTUS_BASE_URL")]
+    Directus,
 }
 
 /// What is imported.

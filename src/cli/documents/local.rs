@@ -1,6 +1,6 @@
 //! `tags` and `comparar`: single files, no store. What is found wrong in a document is a result, not a failure.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -24,8 +24,8 @@ pub(super) fn tags(
     let document = read(&arguments.file, (around, &around.stopwatch()), err)?;
     let found = extract(&document);
     if arguments.json {
-        writeln!(out, "{}", to_json(&found))?;
-        return Ok(());
+        let text = to_json(&found).map_err(io::Error::from)?;
+        return Ok(writeln!(out, "{text}")?);
     }
     write_tags(&found, out)
 }
@@ -96,7 +96,9 @@ pub(super) fn compare(
         write_file(path, html.as_bytes(), out)?;
     }
     if arguments.json {
-        writeln!(out, "{}", comparison_json(&comparison))?;
+        // In one piece: standard output looks for line ends in each.
+        let text = comparison_json(&comparison).to_string();
+        writeln!(out, "{text}")?;
     } else if !report_to_stdout {
         write_comparison(&comparison, arguments.output.as_deref(), out)?;
     }

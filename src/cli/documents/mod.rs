@@ -8,6 +8,7 @@ mod import;
 mod listing;
 mod local;
 mod output;
+mod transfer;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -16,12 +17,14 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 pub use args::{
-    CompareArgs, DocumentCommand, ImportCommand, ListArgs, ListedCollection, MarkArgs,
-    MarkedCollection, ReportArgs, TagsArgs,
+    CompareArgs, DocumentCommand, ImportArgs, ImportCommand, ListArgs, ListedCollection, MarkArgs,
+    MarkedCollection, ReportArgs, StoreName, TagsArgs,
 };
 
 use crate::docx::Limits;
-use crate::records::{self, Access, Listed, Mark, Records, RecordsError, State, StoreSettings};
+use crate::records::{
+    self, Access, Listed, Mark, Records, RecordsError, State, StoreKind, StoreSettings,
+};
 
 /// The command did what it should.
 const DONE: u8 = 0;
@@ -86,7 +89,7 @@ pub fn run(
 ) -> u8 {
     let store = around.store;
     let result = match command {
-        DocumentCommand::Import(command) => import::run(command, around, out),
+        DocumentCommand::Import(arguments) => import(arguments, around, out),
         DocumentCommand::Mark(arguments) => mark(arguments, around, out, err),
         DocumentCommand::List(arguments) => listing::list(&arguments, store, out, err),
         DocumentCommand::Report(arguments) => listing::report(&arguments, store, out),
@@ -105,6 +108,35 @@ pub fn run(
             } else {
                 FAILED
             }
+        }
+    }
+}
+
+/// `importar`: one thing into the store that is asked for, or everything from the embedded one into a Directus.
+fn import(
+    arguments: ImportArgs,
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let is_directus = matches!(around.store.kind, StoreKind::Directus { .. });
+    let embedded = StoreSettings {
+        kind: StoreKind::Embedded,
+        ..around.store.clone()
+    };
+    if arguments.to == Some(StoreName::Directus) && !is_directus {
+        let reason = "--para directus precisa de DIRECTUS_BASE_URL e DIRECTUS_TOKEN";
+        return Err(CommandError::Usage(reason.to_owned()));
+    }
+    let store = match arguments.to {
+        Some(StoreName::Embedded) => &embedded,
+        Some(StoreName::Directus) | None => around.store,
+    };
+    match (arguments.command, arguments.to) {
+        (Some(command), _) => import::run(command, &Surroundings { store, ..*around }, out),
+        (None, Some(StoreName::Directus)) => transfer::run((&embedded, store), around, out),
+        (None, _) => {
+            let reason = "falta o que importar: modelo, contrato ou versao; ou --para directus, que copia tudo";
+            Err(CommandError::Usage(reason.to_owned()))
         }
     }
 }

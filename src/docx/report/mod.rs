@@ -179,7 +179,7 @@ fn row(index: usize, (entry, place): (&Modification, &str), clause: Option<&Clau
                 } @else { span.vazio { "sem cláusula" } }
             }
             td {
-                a href={ "#" (anchor(entry.story, entry.edit)) } { "ver " (entry.location) }
+                a href={ "#" (anchor(entry.story, entry.edit)) } { "ver no documento: " (entry.location) }
                 @if !place.is_empty() { p.contexto { (visible(place)) } }
             }
         }
@@ -195,7 +195,7 @@ fn formatting(entries: &[Modification]) -> Markup {
                     @for entry in entries {
                         li {
                             q { (visible(&entry.content)) } ": " (visible(&entry.change)) " "
-                            a href={ "#" (anchor(entry.story, entry.edit)) } { "ver " (entry.location) }
+                            a href={ "#" (anchor(entry.story, entry.edit)) } { "ver no documento: " (entry.location) }
                         }
                     }
                 }

@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::encoding;
+use crate::http::problem::Problem;
 
 /// The route of all of them.
 pub(in crate::http) const ROUTE: &str = "/estatico/{arquivo}";
@@ -59,7 +60,7 @@ pub(in crate::http) async fn serve(Path(name): Path<String>, asked: HeaderMap) -
         address.strip_prefix("/estatico/") == Some(name.as_str())
     });
     let Some(asset) = found else {
-        return StatusCode::NOT_FOUND.into_response();
+        return Problem::not_found("não há arquivo com este nome nesta versão").into_response();
     };
     let mut response = encoding::answer(asset.text.as_bytes().to_vec(), asset.kind, &asked);
     response.headers_mut().insert(header::CACHE_CONTROL, KEPT);

@@ -10,13 +10,15 @@ use crate::domain::Outcome;
 pub(super) enum Place {
     Overview,
     Documents,
+    Runbooks,
     Elsewhere,
 }
 
 /// The entries of the navigation.
-const NAVIGATION: [(Place, &str, &str); 3] = [
+const NAVIGATION: [(Place, &str, &str); 4] = [
     (Place::Overview, "/", words::OVERVIEW),
     (Place::Documents, "/documentos", words::DOCUMENTS),
+    (Place::Runbooks, "/runbooks", words::RUNBOOKS),
     (Place::Elsewhere, "/metrics", words::METRICS),
 ];
 

@@ -11,6 +11,7 @@ mod overview;
 mod panels;
 mod processor;
 mod run;
+mod runbooks;
 mod timeline;
 mod times;
 mod words;
@@ -31,7 +32,7 @@ pub(super) use lines::live_lines;
 pub(super) use overview::{Part, parts};
 
 /// The routes of the pages.
-pub(super) const ROUTES: [&str; 8] = [
+pub(super) const ROUTES: [&str; 9] = [
     "/",
     "/processadores/{nome}",
     "/execucoes/{id}",
@@ -40,6 +41,7 @@ pub(super) const ROUTES: [&str; 8] = [
     "/documentos/modelos/{id}",
     "/documentos/versoes/{id}",
     "/documentos/versoes/{id}/relatorio",
+    "/runbooks",
 ];
 
 /// The pages, and what they need.
@@ -53,6 +55,7 @@ pub(super) fn router() -> Router<Arc<Views>> {
         model,
         version,
         report,
+        alerts,
     ] = ROUTES;
     Router::new()
         .route(index, get(overview))
@@ -63,6 +66,7 @@ pub(super) fn router() -> Router<Arc<Views>> {
         .route(model, get(documents::model))
         .route(version, get(documents::version))
         .route(report, get(documents::report))
+        .route(alerts, get(runbooks::runbooks))
         .route(assets::ROUTE, get(assets::serve))
 }
 

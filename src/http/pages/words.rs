@@ -10,6 +10,7 @@ pub(super) const SKIP_LINK: &str = "Ir para o conteúdo";
 pub(super) const MAIN_NAVIGATION: &str = "Principal";
 pub(super) const PATH: &str = "Caminho";
 pub(super) const OVERVIEW: &str = "Visão geral";
+pub(super) const RUNBOOKS: &str = "Runbooks";
 pub(super) const DOCUMENTS: &str = "Documentos";
 pub(super) const METRICS: &str = "Métricas";
 pub(super) const STATUS_JSON: &str = "Status (JSON)";

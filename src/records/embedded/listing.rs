@@ -23,6 +23,7 @@ pub(super) fn table(listed: Listed) -> &'static str {
         Listed::Versions => "versao",
         Listed::Tags => "modelo_contrato_tag",
         Listed::Modifications => "modificacao",
+        Listed::Clauses => "clausula",
     }
 }
 
@@ -41,7 +42,7 @@ fn shape(listed: Listed) -> (&'static str, &'static str) {
         Listed::Versions => {
             (", (SELECT count(*) FROM modificacao m WHERE m.versao = r.id) AS total_modificacoes", "contrato")
         }
-        Listed::Tags => ("", "modelo_contrato"),
+        Listed::Tags | Listed::Clauses => ("", "modelo_contrato"),
         Listed::Modifications => ("", "versao"),
     }
 }
@@ -56,7 +57,9 @@ pub(super) fn list(
     // Results keep the order of the document; of the others, the newest comes first.
     let order = match listed {
         Listed::Tags | Listed::Modifications => format!("r.{parent_column} DESC, r.sort"),
-        Listed::Models | Listed::Contracts | Listed::Versions => "r.id DESC".to_owned(),
+        Listed::Models | Listed::Contracts | Listed::Versions | Listed::Clauses => {
+            "r.id DESC".to_owned()
+        }
     };
     let parent = parent.map(|id| key("registro", id)).transpose()?;
     let sql = format!(

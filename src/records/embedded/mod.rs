@@ -5,10 +5,10 @@
 mod files;
 mod listing;
 mod modification_rows;
-mod notes;
+pub(super) mod notes;
 mod people;
 mod queue;
-mod schema;
+pub(super) mod schema;
 mod tag_rows;
 
 use std::fs;
@@ -21,7 +21,7 @@ use self::files::FileStore;
 use super::error::RecordsError;
 use super::imports::{Mark, NewClause, NewContract, NewModel, NewVersion};
 use super::values::{
-    Base, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag, Pending,
+    Attempt, Base, Claim, ClaimResult, FileId, Listed, NewModification, NewReport, NewTag, Pending,
     PendingModel, PendingVersion, QueueState, RecordId, Row, StoredClause, StoredComparison,
     StoredReport, StoredTags,
 };
@@ -38,6 +38,7 @@ pub struct EmbeddedRecords {
     files: FileStore,
     vocabulary: Vocabulary,
     location: String,
+    lease: SignedDuration,
 }
 
 impl EmbeddedRecords {
@@ -69,7 +70,21 @@ impl EmbeddedRecords {
             files,
             vocabulary,
             location,
+            lease: SignedDuration::from_mins(LEASE_MINUTES),
         })
+    }
+
+    /// How long a claimed record may stay unfinished before another run takes it.
+    #[must_use]
+    pub fn with_lease(mut self, lease: SignedDuration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The stamp before which a running record's lease has passed.
+    fn lease_cutoff(&self, now: Timestamp) -> String {
+        let cutoff = now.checked_sub(self.lease);
+        stamp(cutoff.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     /// Writers take the lock at once, so that what they read first still holds when they write.
@@ -90,7 +105,8 @@ impl Records for EmbeddedRecords {
         limit: usize,
         now: Timestamp,
     ) -> Result<Pending<PendingModel>, RecordsError> {
-        queue::pending_models(&self.connection, &self.vocabulary, limit, now)
+        let cutoff = self.lease_cutoff(now);
+        queue::pending_models(&self.connection, &self.vocabulary, limit, &cutoff)
     }
 
     fn pending_versions(
@@ -98,7 +114,8 @@ impl Records for EmbeddedRecords {
         limit: usize,
         now: Timestamp,
     ) -> Result<Pending<PendingVersion>, RecordsError> {
-        queue::pending_versions(&self.connection, &self.vocabulary, limit, now)
+        let cutoff = self.lease_cutoff(now);
+        queue::pending_versions(&self.connection, &self.vocabulary, limit, &cutoff)
     }
 
     fn queue(
@@ -106,7 +123,8 @@ impl Records for EmbeddedRecords {
         collection: Collection,
         now: Timestamp,
     ) -> Result<QueueState, RecordsError> {
-        queue::state(&self.connection, &self.vocabulary, collection, now)
+        let cutoff = self.lease_cutoff(now);
+        queue::state(&self.connection, &self.vocabulary, collection, &cutoff)
     }
 
     fn claim(
@@ -115,9 +133,10 @@ impl Records for EmbeddedRecords {
         id: &RecordId,
         now: Timestamp,
     ) -> Result<ClaimResult, RecordsError> {
-        let vocabulary = self.vocabulary.clone();
+        let (vocabulary, cutoff) = (self.vocabulary.clone(), self.lease_cutoff(now));
         let transaction = self.begin()?;
-        let result = queue::claim(&transaction, &vocabulary, (collection, id), now)?;
+        let when = (now, cutoff.as_str());
+        let result = queue::claim(&transaction, &vocabulary, (collection, id), when)?;
         transaction.commit()?;
         Ok(result)
     }
@@ -274,6 +293,10 @@ impl Records for EmbeddedRecords {
         listing::report(&self.connection, &self.files, version)
     }
 
+    fn take_attempts(&mut self) -> Vec<Attempt> {
+        Vec::new()
+    }
+
     fn is_empty(&mut self) -> Result<bool, RecordsError> {
         listing::is_empty(&self.connection)
     }
@@ -282,14 +305,6 @@ impl Records for EmbeddedRecords {
 /// An instant as it stands in the tables: RFC 3339 in UTC with milliseconds, so that text order is time order.
 fn stamp(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
-
-/// The stamp before which a running record's lease has passed.
-fn lease_cutoff(now: Timestamp) -> String {
-    stamp(
-        now.checked_sub(SignedDuration::from_mins(LEASE_MINUTES))
-            .unwrap_or(Timestamp::UNIX_EPOCH),
-    )
 }
 
 /// The integer key of a record; text that is none is a record that does not exist.

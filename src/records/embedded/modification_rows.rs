@@ -1,11 +1,10 @@
 //! The rows of a version's modifications and the link to its report. Keeps ids and decisions of what did not change.
 
-use std::collections::{HashMap, VecDeque};
-
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::error::RecordsError;
+use super::super::matching::EarlierModifications;
 use super::super::values::{Claim, NewModification, StoredComparison};
 use super::super::vocabulary::{UNDECIDED, Vocabulary};
 use super::{key, queue, read_back, stamp};
@@ -29,14 +28,12 @@ pub(super) fn store_comparison(
     let mut earlier = earlier_modifications(connection, vocabulary, version)?;
     let mut stored = StoredComparison::default();
     for (sort, modification) in (1_i64..).zip(modifications) {
-        let same = earlier
-            .get_mut(&identity(modification))
-            .and_then(VecDeque::pop_front);
-        stored.kept += usize::from(same.is_some());
         let category = vocabulary.category(&modification.category);
+        let same = earlier.take(modification, category);
+        stored.kept += usize::from(same.is_some());
         write_modification(connection, (version, same), (sort, category), modification)?;
     }
-    for id in earlier.into_values().flatten() {
+    for id in earlier.rest() {
         stored.removed += connection.execute("DELETE FROM modificacao WHERE id = ?1", [id])?;
     }
     let sql = "SELECT count(*) FROM modificacao WHERE versao = ?1";
@@ -44,22 +41,12 @@ pub(super) fn store_comparison(
     Ok((stored, replaced))
 }
 
-type Identity = (String, String, String);
-
-fn identity(modification: &NewModification) -> Identity {
-    (
-        modification.category.clone(),
-        modification.content.clone(),
-        modification.change.clone(),
-    )
-}
-
-/// The rows that are there, by what they say; a category in whatever spelling counts as ours.
+/// The rows that are there, by what they say.
 fn earlier_modifications(
     connection: &Connection,
     vocabulary: &Vocabulary,
     version: i64,
-) -> Result<HashMap<Identity, VecDeque<i64>>, RecordsError> {
+) -> Result<EarlierModifications<i64>, RecordsError> {
     let sql = "SELECT id, categoria, conteudo, alteracao FROM modificacao WHERE versao = ?1 ORDER BY sort, id";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([version], |row| {
@@ -68,17 +55,8 @@ fn earlier_modifications(
             (row.get(1)?, row.get(2)?, row.get(3)?),
         ))
     })?;
-    let mut earlier: HashMap<Identity, VecDeque<i64>> = HashMap::new();
-    for row in rows {
-        let (id, (category, content, change)): (i64, Identity) = row?;
-        let identity = (
-            vocabulary.read_category(&category).to_owned(),
-            content,
-            change,
-        );
-        earlier.entry(identity).or_default().push_back(id);
-    }
-    Ok(earlier)
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(EarlierModifications::new(vocabulary, rows))
 }
 
 fn write_modification(

@@ -3,92 +3,64 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::error::RecordsError;
-use super::super::vocabulary::{Collection, read_tries, write_tries};
-
-/// What marks, in an observation, the line that says why the last try failed.
-const ERROR_LINE: &str = "Erro: ";
+use super::super::observation::Observation;
+use super::super::vocabulary::Collection;
 
 /// Tries and reasons of a record: in `observacao` where the collection has it, else in a table of our own.
-pub(super) struct Notes {
-    text: String,
-    pub(super) tries: u32,
+pub(super) fn read(
+    connection: &Connection,
+    collection: Collection,
+    number: i64,
+) -> Result<Observation, RecordsError> {
+    if collection == Collection::Version {
+        let sql = "SELECT observacao FROM versao WHERE id = ?1";
+        let observation: String = connection.query_row(sql, [number], |row| row.get(0))?;
+        return Ok(Observation::read(&observation));
+    }
+    read_kept(connection, (collection.as_str(), &number.to_string()))
 }
 
-impl Notes {
-    pub(super) fn read(
-        connection: &Connection,
-        collection: Collection,
-        number: i64,
-    ) -> Result<Self, RecordsError> {
-        if collection == Collection::Version {
-            let sql = "SELECT observacao FROM versao WHERE id = ?1";
-            let observation: String = connection.query_row(sql, [number], |row| row.get(0))?;
-            let (text, tries) = read_tries(&observation);
-            return Ok(Self {
-                text: text.to_owned(),
-                tries,
-            });
-        }
-        let sql = "SELECT motivo, tentativas FROM tentativa WHERE colecao = ?1 AND registro = ?2";
-        let found = connection
-            .query_row(
-                sql,
-                params![collection.as_str(), number.to_string()],
-                |row| {
-                    Ok(Self {
-                        text: row.get(0)?,
-                        tries: row.get(1)?,
-                    })
-                },
-            )
-            .optional()?;
-        Ok(found.unwrap_or(Self {
-            text: String::new(),
-            tries: 0,
-        }))
-    }
-
-    pub(super) fn without_error(mut self) -> Self {
-        let lines: Vec<&str> = self
-            .text
-            .lines()
-            .filter(|line| !line.starts_with(ERROR_LINE))
-            .collect();
-        self.text = lines.join("\n");
-        self
-    }
-
-    pub(super) fn with_error(self, reason: &str) -> Self {
-        let mut notes = self.without_error();
-        let line = format!("{ERROR_LINE}{}", reason.replace('\n', " "));
-        notes.text = if notes.text.is_empty() {
-            line
-        } else {
-            format!("{}\n{line}", notes.text)
-        };
-        notes
-    }
-
-    pub(super) fn write(
-        &self,
-        connection: &Connection,
-        collection: Collection,
-        number: i64,
-        tries: u32,
-    ) -> Result<(), RecordsError> {
-        if collection == Collection::Version {
-            let observation = write_tries(&self.text, tries);
-            connection.execute(
-                "UPDATE versao SET observacao = ?1 WHERE id = ?2",
-                params![observation, number],
-            )?;
-            return Ok(());
-        }
+pub(super) fn write(
+    connection: &Connection,
+    (collection, number): (Collection, i64),
+    observation: &Observation,
+) -> Result<(), RecordsError> {
+    if collection == Collection::Version {
         connection.execute(
-            "INSERT INTO tentativa (colecao, registro, tentativas, motivo) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (colecao, registro) DO UPDATE SET tentativas = excluded.tentativas, motivo = excluded.motivo",
-            params![collection.as_str(), number.to_string(), tries, self.text],
+            "UPDATE versao SET observacao = ?1 WHERE id = ?2",
+            params![observation.written(), number],
         )?;
-        Ok(())
+        return Ok(());
     }
+    let key = (collection.as_str(), number.to_string());
+    write_kept(connection, (key.0, &key.1), observation)
+}
+
+/// What our own table keeps of a record of a collection.
+pub(in crate::records) fn read_kept(
+    connection: &Connection,
+    (collection, id): (&str, &str),
+) -> Result<Observation, RecordsError> {
+    let sql = "SELECT motivo, tentativas FROM tentativa WHERE colecao = ?1 AND registro = ?2";
+    let found = connection.query_row(sql, params![collection, id], |row| {
+        Ok(Observation {
+            text: row.get(0)?,
+            tries: row.get(1)?,
+            holder: None,
+        })
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
+pub(in crate::records) fn write_kept(
+    connection: &Connection,
+    (collection, id): (&str, &str),
+    observation: &Observation,
+) -> Result<(), RecordsError> {
+    connection.execute(
+        "INSERT INTO tentativa (colecao, registro, tentativas, motivo) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (colecao, registro) DO UPDATE SET tentativas = excluded.tentativas, motivo = excluded.motivo",
+        params![collection, id, observation.tries, observation.text],
+    )?;
+    Ok(())
 }

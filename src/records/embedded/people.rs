@@ -4,24 +4,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::error::RecordsError;
-use super::super::imports::{Mark, NewClause, NewContract, NewFile, NewModel, NewVersion};
+use super::super::imports::{
+    DOCX, Mark, Marked, NewClause, NewContract, NewFile, NewModel, NewVersion, marked,
+};
 use super::super::values::{Listed, RecordId};
-use super::super::vocabulary::{Collection, DECISIONS, State, Vocabulary};
+use super::super::vocabulary::{Collection, Vocabulary};
 use super::files::FileStore;
 use super::{key, one, queue, stamp};
-
-/// The statuses that a person may set on a model.
-const MODEL_STATES: [State; 5] = [
-    State::Waiting,
-    State::Published,
-    State::Done,
-    State::Failed,
-    State::Draft,
-];
-/// The statuses that a person may set on a version.
-const VERSION_STATES: [State; 4] = [State::Waiting, State::Done, State::Failed, State::Draft];
-/// The media type of a .docx.
-const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 
 pub(super) fn import_model(
     connection: &Connection,
@@ -88,25 +77,11 @@ pub(super) fn mark(
     mark: &Mark,
     now: Timestamp,
 ) -> Result<(), RecordsError> {
-    let states: &[State] = match mark.listed {
-        Listed::Models => &MODEL_STATES,
-        Listed::Versions => &VERSION_STATES,
-        Listed::Modifications => return decide(connection, mark),
-        Listed::Contracts | Listed::Tags => return Err(unknown_status(mark, &[])),
+    let (collection, word) = match marked(vocabulary, mark)? {
+        Marked::State(collection, word) => (collection, word),
+        Marked::Decision(decision) => return decide(connection, mark, decision),
     };
-    let words: Vec<&str> = states
-        .iter()
-        .filter_map(|state| vocabulary.word(*state))
-        .collect();
-    let state = vocabulary.read(&mark.status);
-    let word = vocabulary.word(state).filter(|_| states.contains(&state));
-    let word = word.ok_or_else(|| unknown_status(mark, &words))?;
     let id = existing(connection, mark.listed, &mark.id)?;
-    let collection = if mark.listed == Listed::Models {
-        Collection::Model
-    } else {
-        Collection::Version
-    };
     let sql = format!(
         "UPDATE {} SET status = ?1, date_updated = ?2 WHERE id = ?3",
         collection.as_str()
@@ -122,25 +97,13 @@ pub(super) fn mark(
     Ok(())
 }
 
-fn decide(connection: &Connection, mark: &Mark) -> Result<(), RecordsError> {
-    let decision = mark.status.trim().to_lowercase();
-    if !DECISIONS.contains(&decision.as_str()) {
-        return Err(unknown_status(mark, &DECISIONS));
-    }
+fn decide(connection: &Connection, mark: &Mark, decision: &str) -> Result<(), RecordsError> {
     let id = existing(connection, mark.listed, &mark.id)?;
     connection.execute(
         "UPDATE modificacao SET status = ?1, nota_analista = coalesce(?2, nota_analista) WHERE id = ?3",
         params![decision, mark.note, id],
     )?;
     Ok(())
-}
-
-fn unknown_status(mark: &Mark, allowed: &[&str]) -> RecordsError {
-    RecordsError::UnknownStatus {
-        collection: mark.listed.label(),
-        status: mark.status.clone(),
-        allowed: allowed.join(", "),
-    }
 }
 
 /// Gives a file a row and, under the row's id, a place on disk. If the transaction ends without commit, the next file

@@ -8,8 +8,8 @@ use super::super::values::{
     Claim, ClaimResult, FileId, Pending, PendingModel, PendingVersion, QueueState, RecordId,
 };
 use super::super::vocabulary::{Collection, MAX_TRIES, State, Vocabulary};
-use super::notes::Notes;
-use super::{key, lease_cutoff, spelled, stamp};
+use super::notes;
+use super::{key, spelled, stamp};
 
 /// A record waits if it has the trigger status, or runs and its lease (`?1`) has passed.
 fn due(vocabulary: &Vocabulary, alias: &str) -> String {
@@ -24,9 +24,9 @@ pub(super) fn pending_models(
     connection: &Connection,
     vocabulary: &Vocabulary,
     limit: usize,
-    now: Timestamp,
+    cutoff: &str,
 ) -> Result<Pending<PendingModel>, RecordsError> {
-    let (cutoff, due) = (lease_cutoff(now), due(vocabulary, "m"));
+    let due = due(vocabulary, "m");
     let ready = "m.arquivo_original IS NOT NULL AND m.arquivo_com_tags IS NOT NULL";
     let mut statement = connection.prepare(&format!(
         "SELECT m.id, m.nome, m.arquivo_original, m.arquivo_com_tags FROM modelo_contrato m
@@ -45,7 +45,7 @@ pub(super) fn pending_models(
         connection,
         &format!("modelo_contrato m WHERE {due}"),
         ready,
-        &cutoff,
+        cutoff,
     )?;
     Ok(Pending {
         records,
@@ -58,9 +58,9 @@ pub(super) fn pending_versions(
     connection: &Connection,
     vocabulary: &Vocabulary,
     limit: usize,
-    now: Timestamp,
+    cutoff: &str,
 ) -> Result<Pending<PendingVersion>, RecordsError> {
-    let (cutoff, due) = (lease_cutoff(now), due(vocabulary, "v"));
+    let due = due(vocabulary, "v");
     let ready = format!(
         "lower(m.status) IN {}",
         spelled(vocabulary, State::Published)
@@ -84,7 +84,7 @@ pub(super) fn pending_versions(
         })
     })?;
     let records = rows.collect::<Result<Vec<_>, _>>()?;
-    let (all, waiting) = count(connection, &tables, &ready, &cutoff)?;
+    let (all, waiting) = count(connection, &tables, &ready, cutoff)?;
     Ok(Pending {
         records,
         waiting,
@@ -96,7 +96,7 @@ pub(super) fn state(
     connection: &Connection,
     vocabulary: &Vocabulary,
     collection: Collection,
-    now: Timestamp,
+    cutoff: &str,
 ) -> Result<QueueState, RecordsError> {
     let running = format!("lower(status) IN {}", spelled(vocabulary, State::Running));
     let is_stuck = "coalesce(date_updated, date_created) < ?1";
@@ -107,7 +107,7 @@ pub(super) fn state(
         spelled(vocabulary, State::Waiting),
         collection.as_str()
     );
-    let counts = connection.query_row(&sql, [lease_cutoff(now)], |row| {
+    let counts = connection.query_row(&sql, [cutoff], |row| {
         let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
         Ok(QueueState {
             waiting: count(0)?,
@@ -122,13 +122,13 @@ pub(super) fn claim(
     connection: &Connection,
     vocabulary: &Vocabulary,
     (collection, id): (Collection, &RecordId),
-    now: Timestamp,
+    (now, cutoff): (Timestamp, &str),
 ) -> Result<ClaimResult, RecordsError> {
     let number = key(collection.label(), id)?;
-    let Some(status) = due_status(connection, vocabulary, (collection, number), now)? else {
+    let Some(status) = due_status(connection, vocabulary, (collection, number), cutoff)? else {
         return Ok(ClaimResult::Taken);
     };
-    let notes = Notes::read(connection, collection, number)?;
+    let notes = notes::read(connection, collection, number)?;
     // Whoever asks for work again starts the count anew.
     let is_anew = vocabulary.read(&status) == State::Waiting && notes.tries >= MAX_TRIES;
     let tries = if is_anew { 0 } else { notes.tries };
@@ -136,7 +136,7 @@ pub(super) fn claim(
     if tries >= MAX_TRIES {
         let notes = notes.with_error(&format!("{MAX_TRIES} tentativas sem conclusão"));
         set_status(connection, collection, number, (&vocabulary.failed, &stamp))?;
-        notes.write(connection, collection, number, 0)?;
+        notes::write(connection, (collection, number), &notes)?;
         return Ok(ClaimResult::Exhausted);
     }
     set_status(
@@ -145,7 +145,7 @@ pub(super) fn claim(
         number,
         (&vocabulary.running, &stamp),
     )?;
-    notes.write(connection, collection, number, tries + 1)?;
+    notes::write(connection, (collection, number), &notes.tried(tries + 1))?;
     Ok(ClaimResult::Ours(Claim {
         collection,
         id: id.clone(),
@@ -160,14 +160,14 @@ fn due_status(
     connection: &Connection,
     vocabulary: &Vocabulary,
     (collection, number): (Collection, i64),
-    now: Timestamp,
+    cutoff: &str,
 ) -> Result<Option<String>, RecordsError> {
     let sql = format!(
         "SELECT v.status FROM {} v WHERE v.id = ?2 AND {}",
         collection.as_str(),
         due(vocabulary, "v")
     );
-    let found = connection.query_row(&sql, params![lease_cutoff(now), number], |row| row.get(0));
+    let found = connection.query_row(&sql, params![cutoff, number], |row| row.get(0));
     Ok(found.optional()?)
 }
 
@@ -184,13 +184,9 @@ pub(super) fn release(
         number,
         (&vocabulary.trigger, &stamp(now)),
     )?;
-    let notes = Notes::read(connection, claim.collection, number)?;
-    notes.write(
-        connection,
-        claim.collection,
-        number,
-        claim.tries.saturating_sub(1),
-    )
+    let notes = notes::read(connection, claim.collection, number)?;
+    let notes = notes.tried(claim.tries.saturating_sub(1));
+    notes::write(connection, (claim.collection, number), &notes)
 }
 
 pub(super) fn fail(
@@ -206,10 +202,12 @@ pub(super) fn fail(
         number,
         (&vocabulary.failed, &stamp(now)),
     )?;
-    let notes = Notes::read(connection, claim.collection, number)?;
-    notes
-        .with_error(reason)
-        .write(connection, claim.collection, number, 0)
+    let notes = notes::read(connection, claim.collection, number)?;
+    notes::write(
+        connection,
+        (claim.collection, number),
+        &notes.with_error(reason),
+    )
 }
 
 /// Ends a claimed record as done, without tries and without the reason of an earlier failure.
@@ -226,10 +224,7 @@ pub(super) fn finish(
         number,
         (&vocabulary.done, &stamp(now)),
     )?;
-    let notes = Notes::read(connection, claim.collection, number)?;
-    notes
-        .without_error()
-        .write(connection, claim.collection, number, 0)?;
+    forget(connection, claim.collection, number)?;
     Ok(number)
 }
 
@@ -239,10 +234,8 @@ pub(super) fn forget(
     collection: Collection,
     number: i64,
 ) -> Result<(), RecordsError> {
-    let notes = Notes::read(connection, collection, number)?;
-    notes
-        .without_error()
-        .write(connection, collection, number, 0)
+    let notes = notes::read(connection, collection, number)?;
+    notes::write(connection, (collection, number), &notes.without_error())
 }
 
 /// The key of a claimed record, if the claim still holds.

@@ -100,7 +100,7 @@ CREATE TABLE tentativa (
 ";
 
 /// Opens or creates the database for writing.
-pub(super) fn open_for_writing(path: &Path) -> Result<Connection, RecordsError> {
+pub(in crate::records) fn open_for_writing(path: &Path) -> Result<Connection, RecordsError> {
     let mut connection = Connection::open(path).map_err(|error| refusal(path, error))?;
     prepare_patiently(&mut connection, path).map_err(|error| refine(path, error))?;
     Ok(connection)
@@ -127,7 +127,7 @@ fn prepare_patiently(connection: &mut Connection, path: &Path) -> Result<(), Rec
 }
 
 /// Opens the database for reading; one that does not exist is an empty one in memory.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, RecordsError> {
+pub(in crate::records) fn open_for_reading(path: &Path) -> Result<Connection, RecordsError> {
     if !path.exists() {
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(TABLES)?;

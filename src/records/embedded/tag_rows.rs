@@ -1,12 +1,12 @@
 //! The rows of a model's tags, replaced in one transaction and counted after. Keeps the ids of what did not change.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use unicode_normalization::UnicodeNormalization;
 
 use super::super::error::RecordsError;
+use super::super::matching::{EarlierTags, fold};
 use super::super::values::{Claim, NewTag, StoredTags};
 use super::super::vocabulary::Vocabulary;
 use super::{queue, read_back};
@@ -21,16 +21,13 @@ pub(super) fn store_tags(
     now: Timestamp,
 ) -> Result<StoredTags, RecordsError> {
     let model = queue::finish(connection, vocabulary, claim, now)?;
-    let mut earlier = EarlierTags::read(connection, model)?;
+    let mut earlier = read_earlier(connection, model)?;
     let mut stored = StoredTags::default();
-    // Tags that are wholly the same take their rows first; a changed one must not take the row of an unchanged one.
-    let same: Vec<Option<i64>> = tags.iter().map(|tag| earlier.take_same(tag)).collect();
-    for (sort, (tag, same)) in (1_i64..).zip(tags.iter().zip(same)) {
-        let kept = same.or_else(|| earlier.take_named(&tag.name));
-        match (same, kept) {
-            (Some(_), _) => stored.kept += 1,
-            (None, Some(_)) => stored.updated += 1,
-            (None, None) => stored.inserted += 1,
+    for (sort, (tag, (kept, is_same))) in (1_i64..).zip(tags.iter().zip(earlier.assign(tags))) {
+        match (&kept, is_same) {
+            (Some(_), true) => stored.kept += 1,
+            (Some(_), false) => stored.updated += 1,
+            (None, _) => stored.inserted += 1,
         }
         write_tag(connection, (model, kept), sort, tag)?;
     }
@@ -44,67 +41,11 @@ pub(super) fn store_tags(
     Ok(stored)
 }
 
-/// The rows of a model's tags before this run, taken one by one.
-struct EarlierTags {
-    by_content: HashMap<(String, String), VecDeque<i64>>,
-    by_name: HashMap<String, VecDeque<i64>>,
-    taken: HashMap<i64, bool>,
-}
-
-impl EarlierTags {
-    fn read(connection: &Connection, model: i64) -> Result<Self, RecordsError> {
-        let mut earlier = Self {
-            by_content: HashMap::new(),
-            by_name: HashMap::new(),
-            taken: HashMap::new(),
-        };
-        let sql = "SELECT id, tag_nome, conteudo FROM modelo_contrato_tag WHERE modelo_contrato = ?1 ORDER BY sort, id";
-        let mut statement = connection.prepare(sql)?;
-        let rows =
-            statement.query_map([model], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        for row in rows {
-            let (id, name, content): (i64, String, String) = row?;
-            earlier
-                .by_name
-                .entry(name.clone())
-                .or_default()
-                .push_back(id);
-            earlier
-                .by_content
-                .entry((name, content))
-                .or_default()
-                .push_back(id);
-            earlier.taken.insert(id, false);
-        }
-        Ok(earlier)
-    }
-
-    fn take_same(&mut self, tag: &NewTag) -> Option<i64> {
-        let id = self
-            .by_content
-            .get_mut(&(tag.name.clone(), tag.content.clone()))?
-            .pop_front()?;
-        self.taken.insert(id, true);
-        Some(id)
-    }
-
-    fn take_named(&mut self, name: &str) -> Option<i64> {
-        let ids = self.by_name.get_mut(name)?;
-        while let Some(id) = ids.pop_front() {
-            if self.taken.insert(id, true) == Some(false) {
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    fn rest(&self) -> Vec<i64> {
-        self.taken
-            .iter()
-            .filter(|(_, taken)| !**taken)
-            .map(|(id, _)| *id)
-            .collect()
-    }
+fn read_earlier(connection: &Connection, model: i64) -> Result<EarlierTags<i64>, RecordsError> {
+    let sql = "SELECT id, tag_nome, conteudo FROM modelo_contrato_tag WHERE modelo_contrato = ?1 ORDER BY sort, id";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([model], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(EarlierTags::new(rows.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn write_tag(
@@ -166,10 +107,4 @@ fn link_clauses(connection: &Connection, model: i64) -> Result<usize, RecordsErr
         }
     }
     Ok(linked)
-}
-
-/// A clause's number or name in the form in which tags are stored.
-fn fold(name: &str) -> String {
-    let name: String = name.trim().nfc().collect::<String>().to_lowercase();
-    name.strip_prefix("tag-").unwrap_or(&name).to_owned()
 }

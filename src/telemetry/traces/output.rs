@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry::{InstrumentationScope, SpanId, TraceFlags, TraceId};
-use opentelemetry_otlp::{LogExporter, WithExportConfig as _};
+use opentelemetry_otlp::{LogExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{
@@ -14,7 +14,7 @@ use opentelemetry_sdk::logs::{
 
 use super::pipeline::{Sending, tell};
 use super::settings::{self, Asked, Protocol};
-use super::{Account, TraceError, end, resource, sending};
+use super::{Account, TraceError, end, plain_client, resource, sending};
 use crate::domain::{Clock, Event, Mask, Observer, OutputLine, Run, Stream};
 
 /// The running export of output. Cloning shares it.
@@ -145,6 +145,10 @@ fn exporter(asked: &Asked) -> Result<LogExporter, TraceError> {
         Protocol::Http => {
             let protocol = opentelemetry_otlp::Protocol::HttpBinary;
             let builder = builder.with_http().with_protocol(protocol);
+            let builder = match plain_client(asked.timeout) {
+                Some(client) => builder.with_http_client(client),
+                None => builder,
+            };
             builder.with_timeout(asked.timeout).build()?
         }
     })

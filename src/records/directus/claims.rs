@@ -1,0 +1,301 @@
+//! Whose a record is, in a store without conditional changes: a claim is written, left to settle, and read again.
+
+use jiff::Timestamp;
+
+use super::DirectusRecords;
+use super::failure::Failure;
+use super::items::{Record, at, record, text};
+use crate::records::error::RecordsError;
+use crate::records::observation::Observation;
+use crate::records::values::{Claim, ClaimResult, RecordId};
+use crate::records::vocabulary::{Collection, MAX_TRIES, State};
+
+/// What decides whether a record is due, and who has it.
+const HOLDING: [&str; 5] = ["id", "status", "date_created", "date_updated", "observacao"];
+
+/// What a record says about its turn.
+#[derive(Debug, Clone)]
+struct Standing {
+    state: State,
+    /// `date_updated` as it came; empty where there is none.
+    stamp: String,
+    /// When it was last changed, or made.
+    changed: Option<Timestamp>,
+    observation: Observation,
+}
+
+/// Whose a record is that we claimed.
+enum Holding {
+    Ours(Observation),
+    /// Nobody took it, but a person changed it while we worked.
+    Changed(Observation),
+    Lost,
+}
+
+impl DirectusRecords {
+    pub(super) fn take(
+        &mut self,
+        collection: Collection,
+        id: &RecordId,
+        now: Timestamp,
+    ) -> Result<ClaimResult, RecordsError> {
+        self.prepare(collection)?;
+        let Some(found) = self.standing(collection, id)? else {
+            return Ok(ClaimResult::Taken);
+        };
+        if !self.is_due(&found, now) {
+            return Ok(ClaimResult::Taken);
+        }
+        // Whoever asks for work again starts the count anew.
+        let is_anew = found.state == State::Waiting && found.observation.tries >= MAX_TRIES;
+        let tries = if is_anew { 0 } else { found.observation.tries };
+        if tries >= MAX_TRIES {
+            let reason = format!("{MAX_TRIES} tentativas sem conclusão");
+            self.close((collection, id), &found.observation.with_error(&reason))?;
+            return Ok(ClaimResult::Exhausted);
+        }
+        let holder = holder();
+        let held = Observation {
+            holder: Some(holder.clone()),
+            ..found.observation.tried(tries + 1)
+        };
+        let Some(stamp) = self.hold((collection, id), &found, &held)? else {
+            return Ok(ClaimResult::Taken);
+        };
+        self.client
+            .wait(self.settle)
+            .map_err(self.told("esperar"))?;
+        let claim = Claim {
+            collection,
+            id: id.clone(),
+            stamp: format!("{stamp} {holder}"),
+            tries: tries + 1,
+        };
+        match self.holding(&claim)? {
+            Holding::Ours(_) => {
+                self.keep_tries((collection, id), &held)?;
+                Ok(ClaimResult::Ours(claim))
+            }
+            Holding::Changed(_) | Holding::Lost => Ok(ClaimResult::Taken),
+        }
+    }
+
+    /// Writes a claim and gives its stamp; none if the record is not there any more.
+    fn hold(
+        &mut self,
+        (collection, id): (Collection, &RecordId),
+        found: &Standing,
+        held: &Observation,
+    ) -> Result<Option<String>, RecordsError> {
+        const ASKED: &str = "reservar um registro";
+        let word = self.vocabulary.running.clone();
+        let (told, name) = (self.told(ASKED), collection.as_str());
+        let mut change = record([("status", word.into())]);
+        self.observe(collection, held, &mut change);
+        match self.change(name, (id, &HOLDING), (change, false)) {
+            Ok(Some(changed)) => Ok(Some(stamp_of(&changed))),
+            Ok(None) => Ok(self.standing(collection, id)?.map(|now| now.stamp)),
+            Err(failure) if failure.is_ambiguous() => {
+                // The answer is lost; whether the claim is there stands in the record.
+                let now = self.standing(collection, id)?;
+                let now = now.filter(|now| now.state == State::Running && now.stamp != found.stamp);
+                let is_ours = |now: &Standing| {
+                    !self.observes(collection) || now.observation.holder == held.holder
+                };
+                match now.filter(is_ours) {
+                    Some(now) => Ok(Some(now.stamp)),
+                    None => Err(told(failure)),
+                }
+            }
+            Err(failure) => match self.standing(collection, id)? {
+                // It is there, so it is the change that is refused.
+                Some(_) => Err(told(failure)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    pub(super) fn give_back(&mut self, claim: &Claim) -> Result<(), RecordsError> {
+        let observation = match self.holding(claim)? {
+            Holding::Ours(observation) | Holding::Changed(observation) => observation,
+            Holding::Lost => return Err(lost(claim)),
+        };
+        let observation = observation.tried(claim.tries.saturating_sub(1));
+        self.wait_again(claim, &observation)
+    }
+
+    fn wait_again(&mut self, claim: &Claim, observation: &Observation) -> Result<(), RecordsError> {
+        let word = self.vocabulary.trigger.clone();
+        self.end(
+            (claim.collection, &claim.id),
+            (word, observation),
+            "devolver um registro",
+        )
+    }
+
+    pub(super) fn close_failed(&mut self, claim: &Claim, reason: &str) -> Result<(), RecordsError> {
+        match self.holding(claim)? {
+            Holding::Ours(observation) => self.close(
+                (claim.collection, &claim.id),
+                &observation.with_error(reason),
+            ),
+            Holding::Changed(observation) => {
+                // What failed is not what lies there now.
+                self.wait_again(claim, &observation.tried(claim.tries.saturating_sub(1)))
+            }
+            Holding::Lost => {
+                let now = self.standing(claim.collection, &claim.id)?;
+                let is_closed = now.is_some_and(|now| now.state == State::Failed);
+                if is_closed { Ok(()) } else { Err(lost(claim)) }
+            }
+        }
+    }
+
+    /// Ends a record as failed, whoever has it.
+    pub(super) fn close(
+        &mut self,
+        record: (Collection, &RecordId),
+        observation: &Observation,
+    ) -> Result<(), RecordsError> {
+        let word = self.vocabulary.failed.clone();
+        self.end(record, (word, observation), "marcar um registro com erro")
+    }
+
+    /// Sets status and observation; where there is too little room for the observation, the status alone.
+    fn end(
+        &mut self,
+        (collection, id): (Collection, &RecordId),
+        (word, observation): (String, &Observation),
+        asked: &str,
+    ) -> Result<(), RecordsError> {
+        let told = self.told(asked);
+        let mut change = record([("status", word.clone().into())]);
+        self.observe(collection, observation, &mut change);
+        let name = collection.as_str();
+        let mut changed = self.change(name, (id, &["id"]), (change, true));
+        if let Err(Failure::Refused { status: 400, .. }) = &changed {
+            changed = self.change(
+                name,
+                (id, &["id"]),
+                (record([("status", word.clone().into())]), true),
+            );
+        }
+        match changed {
+            Err(failure) if failure.is_ambiguous() => {
+                let now = self.standing(collection, id)?;
+                let state = self.vocabulary.read(&word);
+                if !now.is_some_and(|now| now.state == state) {
+                    return Err(told(failure));
+                }
+            }
+            other => drop(other.map_err(told)?),
+        }
+        self.keep_tries((collection, id), observation)
+    }
+
+    /// The observation of a claimed record, if the claim still holds.
+    ///
+    /// A record that a person changed while we worked goes back to its trigger: what we have is not about it.
+    pub(super) fn require(&mut self, claim: &Claim) -> Result<Observation, RecordsError> {
+        match self.holding(claim)? {
+            Holding::Ours(observation) => Ok(observation),
+            Holding::Changed(observation) => {
+                self.wait_again(claim, &observation.tried(claim.tries.saturating_sub(1)))?;
+                Err(lost(claim))
+            }
+            Holding::Lost => Err(lost(claim)),
+        }
+    }
+
+    fn holding(&mut self, claim: &Claim) -> Result<Holding, RecordsError> {
+        let found = self.standing(claim.collection, &claim.id)?;
+        let Some(found) = found.filter(|found| found.state == State::Running) else {
+            return Ok(Holding::Lost);
+        };
+        let (stamp, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
+        let is_same = found.stamp == stamp;
+        if !self.observes(claim.collection) {
+            return Ok(if is_same {
+                Holding::Ours(found.observation)
+            } else {
+                Holding::Lost
+            });
+        }
+        if found.observation.holder.as_deref() != Some(holder) {
+            return Ok(Holding::Lost);
+        }
+        Ok(if is_same {
+            Holding::Ours(found.observation)
+        } else {
+            Holding::Changed(found.observation)
+        })
+    }
+
+    fn standing(
+        &mut self,
+        collection: Collection,
+        id: &RecordId,
+    ) -> Result<Option<Standing>, RecordsError> {
+        let told = self.told("ler um registro");
+        let found = self
+            .read_one(collection.as_str(), (id, &HOLDING))
+            .map_err(told)?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let field = |name: &str| text(at(&found, name));
+        let observation = if self.observes(collection) {
+            Observation::read(&field("observacao"))
+        } else {
+            self.kept_tries(collection, id)?
+        };
+        let dates = [field("date_updated"), field("date_created")];
+        Ok(Some(Standing {
+            state: self.vocabulary.read(&field("status")),
+            stamp: stamp_of(&found),
+            changed: dates.iter().find_map(|date| instant(date)),
+            observation,
+        }))
+    }
+
+    fn is_due(&self, found: &Standing, now: Timestamp) -> bool {
+        match found.state {
+            State::Waiting => true,
+            State::Running => {
+                let cutoff = self.cutoff(now);
+                found.changed.is_some_and(|changed| changed < cutoff)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What claims are told apart by where two of them may fall on one instant.
+fn holder() -> String {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    id.get(20..).unwrap_or(&id).to_owned()
+}
+
+pub(super) fn lost(claim: &Claim) -> RecordsError {
+    RecordsError::ClaimLost {
+        collection: claim.collection.label(),
+        id: claim.id.clone(),
+    }
+}
+
+pub(super) fn stamp_of(record: &Record) -> String {
+    text(at(record, "date_updated"))
+}
+
+/// An instant as Directus writes it; without a zone it is UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    let plain = || {
+        text.parse::<jiff::civil::DateTime>()
+            .ok()?
+            .in_tz("UTC")
+            .ok()
+    };
+    text.parse()
+        .ok()
+        .or_else(|| plain().map(|zoned| zoned.timestamp()))
+}
