@@ -79,7 +79,8 @@ intervalo = "20s"
 
 # name, path, width, height (0: all of the page), dark, phone
 PICTURES = [
-    ("pagina", "/", 1280, 0, False, False),
+    ("pagina", "/", 1280, 1480, False, False),
+    ("pagina-inteira", "/", 1280, 0, False, False),
     ("pagina-escura", "/", 1280, 0, True, False),
     ("pagina-telefone", "/", 390, 1500, False, True),
     ("processador", "/processadores/envio_erp", 1280, 0, False, False),

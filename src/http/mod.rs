@@ -75,7 +75,7 @@ pub struct Views {
     pub output: Account,
     /// The address of a trace, with `{trace_id}` in the place of its id; empty for none.
     pub trace_link: String,
-    /// Where alerts can be seen, as the settings say.
+    /// Where alerts can be seen: `maquina` for this machine, `webhook`, `email`, `batimento`; empty when nobody said.
     pub alerts: Vec<String>,
 }
 

@@ -334,6 +334,7 @@ async fn axe_core_finds_nothing_serious_on_any_page_light_dark_or_narrow() {
         &format!("/execucoes/{failed}"),
         &format!("/execucoes/{live}"),
         "/documentos",
+        "/runbooks",
         &examples[0],
         &examples[1],
     ];

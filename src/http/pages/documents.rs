@@ -194,8 +194,10 @@ fn version_page(row: &Row, modifications: &[Row], views: &Views) -> Markup {
         (path(&[("/documentos", words::DOCUMENTS)]))
         div.titulo { h1 { (title) } (status(row, views.sources.vocabulary())) }
         p.nota { (words::CONTRACT) " " (row.text("contrato")) " · " (words::CREATED) " " (instant(row, "date_created", views)) }
-        @if !row.text("observacao").is_empty() { p { (row.text("observacao")) } }
-        p { (report_link(row)) }
+        section.painel.linhas {
+            @if !row.text("observacao").is_empty() { p { (row.text("observacao")) } }
+            p { (words::REPORT) ": " (report_link(row)) }
+        }
         (section("modificacoes", words::MODIFICATIONS, &table("modificacoes", &[words::CATEGORY, words::CHANGE, words::CONTENT, words::DECISION, words::ANALYST_NOTE], &html! {
             @for one in modifications { tr {
                 th scope="row" { (one.text("categoria")) } td.longo { (short(&one.text("alteracao"))) }

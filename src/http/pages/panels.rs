@@ -68,10 +68,12 @@ fn progress(
 
 /// The last cycles, newest first.
 pub(super) fn cycles(look: &Look, views: &Views) -> Markup {
+    let mut cycles: Vec<_> = look.cycles.iter().collect();
+    cycles.sort_by_key(|cycle| std::cmp::Reverse(cycle.number));
     html! {
         section #ciclos aria-labelledby="titulo-ciclos" {
             h2 #titulo-ciclos { (words::LAST_CYCLES) }
-            @if look.cycles.is_empty() { p.vazio { (words::NO_CYCLE) } } @else {
+            @if cycles.is_empty() { p.vazio { (words::NO_CYCLE) } } @else {
                 div.rolagem tabindex="0" role="region" aria-labelledby="titulo-ciclos" {
                     table {
                         thead { tr {
@@ -79,7 +81,7 @@ pub(super) fn cycles(look: &Look, views: &Views) -> Markup {
                             th scope="col" { (words::WHY) } th scope="col" { (words::DURATION) }
                             th scope="col" { (words::OUTCOME) } th scope="col" { (words::RUNS) }
                         } }
-                        tbody { @for cycle in look.cycles.iter().rev() { (cycle_row(cycle, views)) } }
+                        tbody { @for cycle in cycles { (cycle_row(cycle, views)) } }
                     }
                 }
             }
@@ -127,9 +129,20 @@ pub(super) fn telemetry(status: &Status, views: &Views) -> Markup {
                 (fact(words::LOGS, export(&views.output.counts(), views)))
                 (fact(words::METRIC_SERIES, html! { span.bom { (mark("success")) } (words::SERVED) " " a href="/metrics" { "/metrics" } }))
                 (fact(words::HISTORY, history(status)))
-                (fact(words::ALERTS, html! { span.neutro { (mark("none")) } (words::ALERTS_UNKNOWN) }))
+                (fact(words::ALERTS, alerts(&views.alerts)))
             }
         }
+    }
+}
+
+/// Whether alerts leave this machine, as far as somebody said.
+fn alerts(places: &[String]) -> Markup {
+    let ways = places.iter().filter_map(|place| words::alert_way(place));
+    let ways: Vec<_> = ways.collect();
+    html! {
+        @if places.is_empty() { span.neutro { (mark("none")) } (words::ALERTS_UNKNOWN) }
+        @else if ways.is_empty() { span.aviso { (mark("warning")) } (words::ALERTS_STAY) }
+        @else { span.bom { (mark("success")) } (words::ALERTS_LEAVE) " " (ways.join(", ")) }
     }
 }
 
@@ -176,5 +189,29 @@ pub(super) fn reloads(look: &Look, views: &Views) -> Markup {
                 }
             } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_that_stay_here_are_a_warning_and_those_that_leave_say_how() {
+        let of = |places: &[&str]| {
+            let places: Vec<_> = places.iter().map(|place| (*place).to_owned()).collect();
+            alerts(&places).into_string()
+        };
+        assert!(of(&[]).contains(words::ALERTS_UNKNOWN));
+        let stay = of(&["maquina", "batimento"]);
+        assert!(
+            stay.contains(words::ALERTS_STAY) && stay.contains("s-warning"),
+            "{stay}"
+        );
+        let leave = of(&["maquina", "email", "webhook"]);
+        assert!(
+            leave.contains("por e-mail, webhook") && leave.contains("s-success"),
+            "{leave}"
+        );
     }
 }

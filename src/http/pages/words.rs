@@ -86,7 +86,9 @@ pub(super) const HISTORY_OK: &str = "gravado";
 pub(super) const HISTORY_BAD: &str = "não pode ser gravado";
 pub(super) const HISTORY_OFF: &str = "desligado (simulação)";
 pub(super) const SERVED: &str = "servidas em";
-pub(super) const ALERTS_UNKNOWN: &str = "este programa não sabe de nenhum Alertmanager; alertas existem se um Prometheus avaliar as regras";
+pub(super) const ALERTS_UNKNOWN: &str = "ninguém disse para onde vão (telemetria.alertas): sem um Prometheus e um Alertmanager não há alertas";
+pub(super) const ALERTS_STAY: &str = "alertas não saem desta máquina";
+pub(super) const ALERTS_LEAVE: &str = "saem desta máquina por";
 pub(super) const RELOADS: &str = "Recargas da configuração";
 pub(super) const NO_RELOAD: &str = "Nenhuma desde o início.";
 pub(super) const APPLIED: &str = "aplicada";
@@ -226,12 +228,21 @@ pub(super) fn reason(outcome: Outcome) -> String {
 /// Why a cycle started.
 pub(super) fn trigger(label: &str) -> &'static str {
     match label {
-        "startup" => "início do programa",
+        "startup" => "início",
         "interval" => "intervalo",
         "cron" => "agenda",
         "signal" => "pedido (SIGUSR1)",
         "catchup" => "recuperação",
         _ => DASH,
+    }
+}
+
+/// A way by which alerts leave this machine.
+pub(super) fn alert_way(word: &str) -> Option<&'static str> {
+    match word {
+        "webhook" => Some("webhook"),
+        "email" => Some("e-mail"),
+        _ => None,
     }
 }
 
