@@ -85,7 +85,7 @@ screenshots: build ## Fotografa as páginas de uma execução real em target/tel
 bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
 	benches/processo.py $(BINARIO)
 	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
-	benches/http.py $(BINARIO)
+	benches/multidao.py $(BINARIO)
 	benches/pagina.py $(BINARIO)
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition

@@ -9,7 +9,6 @@ Times are of one client on one kept connection; weight is what a browser without
 
 import sys
 
-sys.path.pop(0)  # http.py beside this file is not the library's
 
 import gzip
 import http.client

@@ -2,7 +2,7 @@
 """The HTTP side under a crowd: 1,000 connections that never finish their request and 500 readers of live events, while
 /metrics is asked for, beside the same without the crowd.
 
-Usage: benches/http.py BINARY [SECONDS]. Says the time of a scrape, what the memory grew by, and how long cycles took.
+Usage: benches/multidao.py BINARY [SECONDS]. Says the time of a scrape, what the memory grew by, and how long cycles took.
 """
 
 import http.client
