@@ -159,13 +159,18 @@ mod tests {
         format!("lost {lines}")
     }
 
-    /// A sink that takes nothing until it is told to.
-    struct Stuck(mpsc::Receiver<()>, Sink);
+    /// A sink that says when it is written to and takes nothing until it is told to.
+    struct Stuck {
+        reached: mpsc::Sender<()>,
+        gate: mpsc::Receiver<()>,
+        sink: Sink,
+    }
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.recv().ok();
-            self.1.write(bytes)
+            self.reached.send(()).ok();
+            self.gate.recv().ok();
+            self.sink.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -190,26 +195,32 @@ mod tests {
 
     #[test]
     fn a_stuck_sink_holds_up_nobody_and_what_it_missed_is_counted_and_told() {
+        const BLOCK: usize = 1 << 20;
+        let (reached, was_reached) = mpsc::channel();
         let (release, gate) = mpsc::channel();
         let sink = Sink::default();
-        let mut detached = Detached::new(Stuck(gate, sink.clone()), notice).expect("a thread");
-        let block = "x\n".repeat(1 << 19);
-        for _ in 0..16 {
+        let stuck = Stuck {
+            reached,
+            gate,
+            sink: sink.clone(),
+        };
+        let mut detached = Detached::new(stuck, notice).expect("a thread");
+        let block = "x\n".repeat(BLOCK / 2);
+        detached.write_all(block.as_bytes()).expect("never fails");
+        was_reached
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the first block is on its way");
+        for _ in 1..16 {
             detached.write_all(block.as_bytes()).expect("never fails");
         }
         detached.finish(Duration::from_millis(1));
         assert_eq!(sink.text(), "", "the end does not wait for ever");
-        let lost = detached.lost.count();
-        let blocks = lost >> 19;
-        assert!((8..=12).contains(&blocks), "{lost} lines were dropped");
+        let kept = 1 + MOST / BLOCK;
+        let lost = (16 - kept) * BLOCK / 2;
+        assert_eq!(detached.lost.count(), lost as u64);
         drop(release);
         detached.finish(Duration::from_secs(30));
-        let text = sink.text();
-        let told = format!("lost {lost}\n");
-        assert!(text.ends_with(&told));
-        assert_eq!(
-            text.lines().filter(|line| *line == "x").count() as u64 + lost,
-            16 << 19
-        );
+        let expected = format!("{}lost {lost}\n", block.repeat(kept));
+        assert!(sink.text() == expected, "the kept blocks, then the loss");
     }
 }
