@@ -7,9 +7,6 @@ Every run is a real one. The service is started anew before the measuring, so th
 Times are of one client on one kept connection; weight is what a browser without anything in its cache loads.
 """
 
-import sys
-
-
 import gzip
 import http.client
 import json
@@ -18,6 +15,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
