@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -37,9 +38,18 @@ const BATCH: Duration = Duration::from_millis(200);
 
 /// What all readers share.
 pub struct Feed {
-    frames: watch::Sender<Arc<Vec<Part>>>,
+    frames: watch::Sender<Arc<Frame>>,
     places: Arc<Semaphore>,
     closed: CancellationToken,
+}
+
+/// The overview as it was drawn once for everybody.
+#[derive(Default)]
+struct Frame {
+    number: u64,
+    parts: Vec<Part>,
+    /// The event that tells it to whoever has the frame before; empty when nothing changed.
+    change: Bytes,
 }
 
 impl Default for Feed {
@@ -50,6 +60,34 @@ impl Default for Feed {
             closed: CancellationToken::new(),
         }
     }
+}
+
+impl Feed {
+    fn show(&self, parts: Vec<Part>) {
+        self.frames.send_modify(|frame| {
+            *frame = Arc::new(Frame {
+                number: frame.number + 1,
+                change: told(&frame.parts, &parts),
+                parts,
+            });
+        });
+    }
+}
+
+/// The event that tells what `new` has and `old` has not: pairs of an id and its element, null where it is gone.
+fn told(old: &[Part], new: &[Part]) -> Bytes {
+    let mut before: HashMap<&str, &str> = old.iter().map(|part| (&*part.id, &*part.html)).collect();
+    let is_new = |part: &&Part| before.remove(&*part.id) != Some(&*part.html);
+    let mut changes: Vec<(&str, Option<&str>)> = (new.iter().filter(is_new))
+        .map(|part| (&*part.id, Some(&*part.html)))
+        .collect();
+    changes.extend(before.keys().map(|id| (*id, None)));
+    if changes.is_empty() {
+        return Bytes::new();
+    }
+    // JSON, so that no line end within it ends the event.
+    let data = serde_json::to_string(&changes).unwrap_or_default();
+    format!("event: partes\ndata: {data}\n\n").into()
 }
 
 /// Draws the overview anew when something happened and somebody looks; ends all streams when `stop` is cancelled.
@@ -63,7 +101,7 @@ pub(super) async fn run(views: Arc<Views>, stop: CancellationToken) {
                 () = sleep(IDLE) => {}
             }
             if feed.frames.receiver_count() > 0 {
-                feed.frames.send_replace(Arc::new(pages::parts(&views)));
+                feed.show(pages::parts(&views));
             }
             sleep(FRAME).await;
         }
@@ -96,80 +134,74 @@ pub(super) async fn events(
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, crowded);
         return (retry, problem).into_response();
     };
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     if let Some(run) = asked.execucao {
         let reader = LineReader::new(views, run, (asked.de, place));
         let lines = stream::unfold(reader, LineReader::next);
+        let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
         return Sse::new(lines).keep_alive(keep_alive).into_response();
     }
-    let reader = PartReader {
-        frames: views.feed.frames.subscribe(),
-        first: Some(Arc::new(pages::parts(&views))),
-        sent: HashMap::new(),
-        closed: views.feed.closed.clone(),
-        _place: place,
-    };
-    let parts = stream::unfold(reader, PartReader::next);
-    Sse::new(parts).keep_alive(keep_alive).into_response()
+    let reader = PartReader::new(&views, place);
+    let parts = Body::from_stream(stream::unfold(reader, PartReader::next));
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, parts).into_response()
 }
 
 /// Who reads the overview.
 struct PartReader {
-    frames: watch::Receiver<Arc<Vec<Part>>>,
-    /// What it gets at once, so that nothing is missing that came while it loaded the page.
-    first: Option<Arc<Vec<Part>>>,
-    /// The hash of each part that it has.
-    sent: HashMap<String, u64>,
+    frames: watch::Receiver<Arc<Frame>>,
+    /// What it has.
+    seen: Arc<Frame>,
     closed: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
 
 impl PartReader {
-    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        if let Some(first) = self.first.take() {
-            let changes = self.changes(&first);
-            return Some((Ok(event("partes", &changes)), self));
+    /// It gets everything at once, so that nothing is missing that came while it loaded the page.
+    fn new(views: &Views, place: OwnedSemaphorePermit) -> Self {
+        let feed = &views.feed;
+        let mut frames = feed.frames.subscribe();
+        if feed.frames.receiver_count() == 1 {
+            feed.show(pages::parts(views));
         }
+        frames.mark_changed();
+        Self {
+            frames,
+            seen: Arc::default(),
+            closed: feed.closed.clone(),
+            _place: place,
+        }
+    }
+
+    /// The next event or sign of life, the same bytes for all who follow.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        let mut silence = pin!(sleep(KEEP_ALIVE));
         loop {
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return None,
                 changed = self.frames.changed() => changed.ok()?,
+                () = silence.as_mut() => return Some((Ok(Bytes::from_static(b":\n\n")), self)),
             }
-            let frame = Arc::clone(&self.frames.borrow_and_update());
-            let changes = self.changes(&frame);
-            if !changes.is_empty() {
-                return Some((Ok(event("partes", &changes)), self));
+            let event = self.catch_up();
+            if !event.is_empty() {
+                return Some((Ok(event), self));
             }
         }
     }
 
-    /// What it does not have yet; a part that is gone has no text.
-    fn changes(&mut self, frame: &[Part]) -> Vec<(String, Option<String>)> {
-        let mut changes = Vec::new();
-        for part in frame {
-            let hash = hash(&part.html);
-            if self.sent.insert(part.id.clone(), hash) != Some(hash) {
-                changes.push((part.id.clone(), Some(part.html.clone())));
-            }
-        }
-        if self.sent.len() > frame.len() {
-            let is_there = |id: &str| frame.iter().any(|part| part.id == id);
-            let gone = self.sent.keys().filter(|id| !is_there(id.as_str()));
-            let gone: Vec<String> = gone.cloned().collect();
-            for id in gone {
-                self.sent.remove(&id);
-                changes.push((id, None));
-            }
-        }
-        changes
+    fn catch_up(&mut self) -> Bytes {
+        let frame = Arc::clone(&self.frames.borrow_and_update());
+        let event = if frame.number == self.seen.number + 1 {
+            frame.change.clone()
+        } else {
+            told(&self.seen.parts, &frame.parts)
+        };
+        self.seen = frame;
+        event
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// JSON, so that no line end within it ends the event.
@@ -230,32 +262,39 @@ impl LineReader {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_reader_gets_what_changed_and_is_told_of_what_is_gone() {
-        let part = |id: &str, html: &str| Part {
-            id: id.to_owned(),
-            html: html.to_owned(),
+    fn parts(all: &[(&str, &str)]) -> Vec<Part> {
+        let part = |(id, html): &(&str, &str)| Part {
+            id: (*id).to_owned(),
+            html: (*html).to_owned(),
         };
+        all.iter().map(part).collect()
+    }
+
+    #[test]
+    fn a_reader_gets_what_changed_and_is_told_of_what_is_gone_however_far_it_is_behind() {
         let feed = Feed::default();
-        let mut reader = PartReader {
+        let reader = || PartReader {
             frames: feed.frames.subscribe(),
-            first: None,
-            sent: HashMap::new(),
+            seen: Arc::default(),
             closed: feed.closed.clone(),
             _place: Arc::clone(&feed.places)
                 .try_acquire_owned()
                 .expect("a place"),
         };
-        let first = [part("a", "1"), part("b", "1")];
-        assert_eq!(reader.changes(&first).len(), 2);
-        assert!(reader.changes(&first).is_empty());
-        let second = [part("a", "2")];
-        let changes = reader.changes(&second);
-        let expected = [
-            ("a".to_owned(), Some("2".to_owned())),
-            ("b".to_owned(), None),
-        ];
-        assert_eq!(changes, expected);
-        assert!(reader.changes(&second).is_empty());
+        let (mut quick, mut slow) = (reader(), reader());
+        let event = |data: &str| Bytes::from(format!("event: partes\ndata: {data}\n\n"));
+        feed.show(parts(&[("a", "1"), ("b", "1"), ("c", "\n")]));
+        let all = event(r#"[["a","1"],["b","1"],["c","\n"]]"#);
+        assert_eq!(quick.catch_up(), all);
+        assert_eq!(slow.catch_up(), all);
+        feed.show(parts(&[("a", "1"), ("b", "1"), ("c", "\n")]));
+        assert_eq!(quick.catch_up(), Bytes::new());
+        feed.show(parts(&[("a", "2"), ("b", "1"), ("c", "\n")]));
+        assert_eq!(quick.catch_up(), event(r#"[["a","2"]]"#));
+        feed.show(parts(&[("a", "2"), ("c", "\n")]));
+        assert_eq!(quick.catch_up(), event(r#"[["b",null]]"#));
+        assert_eq!(slow.catch_up(), event(r#"[["a","2"],["b",null]]"#));
+        assert_eq!(slow.catch_up(), Bytes::new());
+        assert_eq!(reader().catch_up(), event(r#"[["a","2"],["c","\n"]]"#));
     }
 }

@@ -27,6 +27,7 @@ use tower_service::Service as _;
 
 use super::crowd::{Busy, Crowd, Seat, room};
 use super::door::{Door, Security};
+use super::tls::Tls;
 use super::{Views, feed, router, seeding};
 use crate::telemetry::metrics::{Metrics, Refused};
 
@@ -122,6 +123,8 @@ async fn tired(error: &io::Error) {
     }
 }
 
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+
 /// What every connection is served with.
 #[derive(Clone)]
 struct Host {
@@ -149,15 +152,16 @@ impl Host {
         }
     }
 
-    async fn greet(
-        &self,
-        stream: Pin<Box<TimeoutStream<TcpStream>>>,
-        seat: &Arc<Seat>,
-    ) -> Option<Refused> {
+    async fn greet(&self, stream: Stream, seat: &Arc<Seat>) -> Option<Refused> {
         let security = self.door.security();
-        let Some(tls) = &security.tls else {
-            return self.converse(stream, seat).await;
-        };
+        match &security.tls {
+            None => self.converse(stream, seat).await,
+            // What encryption needs is large; plain connections must not pay for it.
+            Some(tls) => Box::pin(self.encrypt(tls, stream, seat)).await,
+        }
+    }
+
+    async fn encrypt(&self, tls: &Tls, stream: Stream, seat: &Arc<Seat>) -> Option<Refused> {
         let agreed = tokio::select! {
             agreed = tokio::time::timeout(HANDSHAKE, tls.acceptor.accept(stream)) => agreed,
             () = self.stop.cancelled() => return None,

@@ -54,7 +54,7 @@ pub(super) struct Scan {
 
 /// Finds the first marks of one text, sound and broken, about `most` of them.
 pub(super) fn scan(text: &str, paragraph: usize, most: usize) -> Scan {
-    if most == 0 || !text.contains(['{', '}']) {
+    if most == 0 || memchr::memchr2(b'{', b'}', text.as_bytes()).is_none() {
         return Scan::default();
     }
     let mut scanner = Scanner {
@@ -200,11 +200,12 @@ impl Scanner<'_> {
 
     fn mark(&mut self, at: usize, (inside, end): (usize, usize), after: usize) {
         let letters = self.letters.get(inside..end).unwrap_or_default();
-        let inner: String = letters
-            .iter()
-            .map(|letter| letter.character)
-            .nfc()
-            .collect();
+        let inner = letters.iter().map(|letter| letter.character);
+        let inner: String = if inner.clone().all(|character| character.is_ascii()) {
+            inner.collect()
+        } else {
+            inner.nfc().collect()
+        };
         let Some((form, written)) = parse(&inner) else {
             self.flaw(ProblemKind::InvalidName, at, after);
             return;

@@ -172,13 +172,7 @@ impl Flow {
             return;
         }
         let start = paragraph.text.len();
-        for character in text.chars() {
-            paragraph.text.push(match character {
-                '\u{2029}' => '\n',
-                '\u{fffc}' => char::REPLACEMENT_CHARACTER,
-                other => other,
-            });
-        }
+        push_without_marks(&mut paragraph.text, text);
         let end = paragraph.text.len();
         match paragraph.runs.last_mut() {
             Some(last) if last.index == index && last.format == format => last.end = end,
@@ -238,6 +232,20 @@ impl Flow {
             paragraph.links.push(Link { start, end, target });
         }
     }
+}
+
+/// Adds text whose characters that the model itself sets between blocks and for objects mean nothing.
+fn push_without_marks(to: &mut String, text: &str) {
+    // The first bytes of the two in UTF-8 are rare in documents.
+    if memchr::memchr2(0xe2, 0xef, text.as_bytes()).is_none() {
+        to.push_str(text);
+        return;
+    }
+    to.extend(text.chars().map(|character| match character {
+        '\u{2029}' => '\n',
+        '\u{fffc}' => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }));
 }
 
 fn push_deleted(paragraph: &mut Paragraph, text: &str) {
