@@ -104,13 +104,18 @@ pub fn extract(document: &Document) -> Tags {
     let texts: Vec<StoryMarks<'_>> = readable(document)
         .map(|(index, story)| StoryMarks::read(index, story, &mut allowed))
         .collect();
-    let closed: HashSet<&str> = texts
-        .iter()
-        .flat_map(|text| &text.marks)
-        .filter(|mark| mark.form == Form::Closing)
-        .map(|mark| mark.key.as_str())
-        .collect();
-    let mut extraction = Extraction::default();
+    let count = texts.iter().map(|text| text.marks.len()).sum();
+    let mut closed: HashSet<&str> = HashSet::with_capacity(count);
+    let marks = texts.iter().flat_map(|text| &text.marks);
+    closed.extend(
+        marks
+            .filter(|mark| mark.form == Form::Closing)
+            .map(|mark| mark.key.as_str()),
+    );
+    let mut extraction = Extraction {
+        seen: HashSet::with_capacity(closed.len()),
+        ..Extraction::default()
+    };
     for text in &texts {
         extraction.add(text, &closed);
     }
@@ -120,7 +125,14 @@ pub fn extract(document: &Document) -> Tags {
 }
 
 fn collapse(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut collapsed = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !collapsed.is_empty() {
+            collapsed.push(' ');
+        }
+        collapsed.push_str(word);
+    }
+    collapsed
 }
 
 /// What is gathered over all stories.

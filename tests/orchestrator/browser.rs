@@ -360,6 +360,15 @@ async fn axe_core_finds_nothing_serious_on_any_page_light_dark_or_narrow() {
                 "{path}, {look}: {overflow} px too wide"
             );
         }
+        let unknown = "/processadores/desconhecido";
+        browser.go(unknown).await;
+        assert_accessible(&browser, &axe, &format!("{unknown}, {look}")).await;
+        let complaints = browser.complaints().await;
+        let message = complaints[0]["message"].as_str().unwrap();
+        assert!(
+            complaints.len() == 1 && message.contains("404"),
+            "{complaints:#?}"
+        );
     }
     browser.close().await;
 }

@@ -141,15 +141,19 @@ impl Browser {
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// What pages complained of since this was last asked.
+    pub(crate) async fn complaints(&self) -> Vec<Value> {
+        let console = self.extension("se/log", json!({ "type": "browser" })).await;
+        let entries = console.as_array().unwrap().iter();
+        entries
+            .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
+            .cloned()
+            .collect()
+    }
+
     /// Ends the browser; panics if a page complained, or asked anybody else for anything.
     pub(crate) async fn close(self) {
-        let console = self.extension("se/log", json!({ "type": "browser" })).await;
-        let complaints: Vec<_> = console
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
-            .collect();
+        let complaints = self.complaints().await;
         assert!(complaints.is_empty(), "{complaints:#?}");
         let log = self
             .extension("se/log", json!({ "type": "performance" }))

@@ -1,5 +1,7 @@
 //! Finding one's way in a document: places to paragraphs, runs and paths, as the parent module describes them.
 
+use std::fmt::Write as _;
+
 use super::{Document, Paragraph, Place, RunSpan, Story, StoryKind};
 
 impl Story {
@@ -44,13 +46,12 @@ impl Story {
             return format!("{}#{name}b1/p1/r1@0", self.part);
         };
         let (run, characters) = found.run_and_offset(offset);
-        format!(
-            "{}#{name}b{}/p{}/r{}@{characters}",
-            self.part,
-            found.block + 1,
-            number + 1,
-            run + 1
-        )
+        let mut path = String::with_capacity(self.part.len() + name.len() + 32);
+        let (block, number, run) = (found.block + 1, number + 1, run + 1);
+        let part = &self.part;
+        // Writing to a string never fails.
+        write!(path, "{part}#{name}b{block}/p{number}/r{run}@{characters}").ok();
+        path
     }
 }
 

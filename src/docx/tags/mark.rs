@@ -201,8 +201,10 @@ impl Scanner<'_> {
     fn mark(&mut self, at: usize, (inside, end): (usize, usize), after: usize) {
         let letters = self.letters.get(inside..end).unwrap_or_default();
         let inner = letters.iter().map(|letter| letter.character);
-        let inner: String = if inner.clone().all(|character| character.is_ascii()) {
-            inner.collect()
+        let inner = if inner.clone().all(|character| character.is_ascii()) {
+            let mut plain = String::with_capacity(letters.len());
+            plain.extend(inner);
+            plain
         } else {
             inner.nfc().collect()
         };

@@ -246,9 +246,9 @@ pub(super) fn nearby(story: &Story, paragraph: usize, offset: usize) -> String {
         .take(CONTEXT)
         .map(char::len_utf8)
         .sum::<usize>();
-    let before = before.get(before.len() - skipped..).unwrap_or_default();
-    let after: String = after.chars().take(CONTEXT).collect();
-    collapse(&format!("{before}{after}"))
+    let taken = after.char_indices().nth(CONTEXT);
+    let end = before.len() + taken.map_or(after.len(), |(end, _)| end);
+    collapse(text.get(before.len() - skipped..end).unwrap_or_default())
 }
 
 /// A name with its invisible characters made visible.

@@ -12,8 +12,16 @@ pub(super) enum Form {
 
 /// A name as it is compared and stored: NFC, lower case, without the prefix.
 pub(super) fn normalise(written: &str) -> String {
-    let folded = written.to_lowercase();
-    folded.strip_prefix("tag-").unwrap_or(&folded).to_owned()
+    without_prefix(written).to_lowercase()
+}
+
+fn without_prefix(written: &str) -> &str {
+    let (prefix, name) = written.split_at_checked(4).unwrap_or_default();
+    if prefix.eq_ignore_ascii_case("tag-") {
+        name
+    } else {
+        written
+    }
 }
 
 /// Reads what stands between the braces: form and name; `None` if it is no tag.
@@ -35,7 +43,7 @@ pub(super) fn parse(inner: &str) -> Option<(Form, String)> {
         (false, true) => Form::SelfClosing,
         (false, false) => Form::Opening,
     };
-    let named = normalise(name).chars().any(char::is_alphanumeric);
+    let named = without_prefix(name).chars().any(char::is_alphanumeric);
     (named && are_attributes(attributes)).then(|| (form, name.to_owned()))
 }
 
