@@ -109,6 +109,8 @@ fn facts(
         .map(|result| result.max_rss_bytes)
         .filter(|bytes| *bytes > 0);
     let streak = words::streak(state.consecutive_failures, lately.successes_in_a_row);
+    let run = processor.last_run.as_deref();
+    let trace = run.and_then(|run| views.trace_link(run));
     html! {
         (fact(words::LAST, moment_or_dash(last, views)))
         (fact(words::DURATION, result.map_or(words::DASH.to_owned(), |result| span(result.duration))))
@@ -120,6 +122,7 @@ fn facts(
         @if !is_crowd(status) {
             @if let Some(usage) = usage { (fact(words::CPU, span(usage.cpu_user + usage.cpu_system))) }
             @if let Some(bytes) = memory { (fact(words::PEAK_MEMORY, words::bytes(bytes))) }
+            @if let Some(link) = trace { (fact(words::TRACE, html! { a href=(link) rel="noreferrer" { (words::OPEN) } })) }
         }
         @if processor.missed > 0 { (fact(words::MISSED, processor.missed.to_string())) }
     }

@@ -67,7 +67,10 @@ pub(super) fn page(title: &str, place: Place, events: Option<&str>, content: &Ma
 pub(super) fn path(steps: &[(&str, &str)]) -> Markup {
     html! {
         nav.caminho aria-label=(words::PATH) {
-            @for (address, name) in steps { a href=(address) { (name) } span aria-hidden="true" { "›" } }
+            @for (number, (address, name)) in steps.iter().enumerate() {
+                @if number > 0 { span aria-hidden="true" { "›" } }
+                a href=(address) { (name) }
+            }
         }
     }
 }

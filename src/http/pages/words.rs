@@ -124,6 +124,7 @@ pub(super) const ESCAPED: &str = "Processos encerrados que sobreviveram";
 pub(super) const RUN_SUMMARY: &str = "Resumo do processador";
 pub(super) const TRACE: &str = "Traço";
 pub(super) const SHOW_TRACE: &str = "Abrir o traço";
+pub(super) const OPEN: &str = "abrir";
 pub(super) const OUTPUT: &str = "Saída";
 pub(super) const SEARCH_OUTPUT: &str = "Buscar na saída";
 pub(super) const SEARCH: &str = "Buscar";
