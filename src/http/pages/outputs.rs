@@ -13,9 +13,10 @@ const TAIL: usize = 30;
 /// The longest text that is searched for, characters.
 const LONGEST_SEARCH: usize = 200;
 
-/// The beginning of an id that tells runs apart.
+/// As much of an id as tells runs apart for a reader: the millisecond, and the bits that differ within it (RFC 9562,
+/// section 5.7).
 pub(super) fn short_id(id: &str) -> &str {
-    id.get(..13).unwrap_or(id)
+    id.get(..18).unwrap_or(id)
 }
 
 /// The last lines of a run.
