@@ -20,7 +20,7 @@ TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest
 .DEFAULT_GOAL := help
 .PHONY: help build screenshots run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
-	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-documents \
+	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-compare bench-documents \
 	up down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
 
 help: ## Lista os alvos
@@ -82,13 +82,13 @@ check: ## Formato, lints, documentação, licenças, regras, painéis
 screenshots: build ## Fotografa as páginas de uma execução real em target/telas; precisa de chromium e chromedriver
 	tests/telas.py $(BINARIO) target/telas
 
-bench: build ## Mede ciclos, memória, agendas, métricas; com CRONSTABLE=caminho, ao lado do cronstable
-	benches/processo.py $(BINARIO)
-	benches/agenda.py $(BINARIO) 30 $(CRONSTABLE)
-	benches/multidao.py $(BINARIO)
-	benches/pagina.py $(BINARIO)
+bench: build ## Mede tudo, ao lado de limites e metas, e escreve docs/performance.md; PEERS=1: também outros programas
+	benches/medir.py $(BINARIO) --escrever $(if $(PEERS),--pares) $(if $(RAPIDO),--rapido) $(if $(PARTES),--partes $(PARTES))
 	cargo bench --locked --bench spawn
 	cargo bench --locked --bench exposition
+
+bench-compare: ## Compara ANTES=arquivo.json com a última medida (target/bench/resultado.json)
+	benches/medir.py --comparar $(ANTES) target/bench/resultado.json
 
 bench-documents: build ## Mede os documentos ao lado de pandoc + difflib e python-redlines, onde existirem
 	$(PYTHON) benches/documentos.py $(BINARIO)

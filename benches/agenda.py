@@ -1,177 +1,100 @@
-#!/usr/bin/env python3
-"""Schedules: how late children start, by their own clock, beside cronstable (PyPI) in alternating rounds; and what many
-schedules cost while nothing runs.
+"""Schedules: how late children start by their own clock; what many processors cost while nothing runs, and what a scrape of
+them costs."""
 
-Usage: benches/agenda.py BINARY [SECONDS] [PEER]. PEER is the path of the cronstable command; without it the orchestrator
-is measured alone. Needs a C compiler for the child, as the linker of Rust does.
-"""
-
-import os
-import resource
-import signal
-import statistics
-import struct
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
 
-CHILD = r"""
-#include <fcntl.h>
-#include <time.h>
-#include <unistd.h>
-int main(int count, char **arguments) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    double at = now.tv_sec + now.tv_nsec / 1e9;
-    int file = open(arguments[count - 1], O_WRONLY | O_APPEND | O_CREAT, 0600);
-    return write(file, &at, sizeof at) != sizeof at;
-}
-"""
-PLAIN = {"PATH": "/usr/bin:/bin"}
+from comum import Figure, bare_loop, beside, configuration, cpu_seconds, daemon, folder, resident, seconds, spread
+from processo import clock, told
+
 # The first start of everything is not what is measured.
 WARM_UP = 3
+FORMATS = {
+    "text": "text/plain;version=0.0.4",
+    "OpenMetrics": "application/openmetrics-text;version=1.0.0",
+}
 
 
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
+def lateness(start, count, length):
+    """Milliseconds after the whole second at which each child of `count` processors began."""
+    with folder() as place:
+        times = f"{place}/horas"
+        with start(place, [clock(place), times], count):
+            time.sleep(WARM_UP)
+            begin = int(time.time()) + 2
+            time.sleep(begin + length - time.time() + 0.9)
+        found = [(at - int(at)) * 1000 for at in told(times) if begin <= at < begin + length]
+        expected = count * length
+        if len(found) != expected:
+            print(f"  {len(found)} of {expected} starts")
+        return sorted(found)
 
 
-def resident(pid):
-    """MiB of a process and its direct children."""
-    total = 0
-    for each in [pid, *children(pid)]:
-        with open(f"/proc/{each}/status") as file:
-            total += next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-    return total / 1024
+def ours(binary):
+    def start(place, child, count):
+        configuration(place, count, child, 'agenda = "* * * * * *"', paralelismo=max(count, 2))
+        return daemon(binary, place)
+
+    return start
 
 
-def cpu_seconds(pid):
-    ticks = 0
-    for each in [pid, *children(pid)]:
-        with open(f"/proc/{each}/stat") as file:
-            fields = file.read().rpartition(") ")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def ours(binary, folder, jobs):
-    """Starts the orchestrator with (name, pattern, command) of each job."""
-    with open(f"{folder}/orquestrador.toml", "w") as file:
-        file.write(f"max_processadores = {max(len(jobs), 100)}\nparalelismo = {max(len(jobs), 2)}\n")
-        for name, pattern, command in jobs:
-            file.write(f'[[processador]]\nnome = "{name}"\nagenda = "{pattern}"\ncomando = {command}\n')
-    command = [binary, "--config", f"{folder}/orquestrador.toml", "--dados", f"{folder}/dados", "--porta", "0"]
-    return subprocess.Popen(command, env=PLAIN, stdout=open(f"{folder}/saida", "w"), stderr=subprocess.STDOUT)
-
-
-def peers(command, folder, jobs):
-    """Starts cronstable with the same; its second-level patterns have a year too."""
-    with open(f"{folder}/cronstable.yaml", "w") as file:
-        file.write("jobs:\n")
-        for name, pattern, argv in jobs:
-            file.write(f'  - name: {name}\n    schedule: "{pattern} *"\n    command:\n')
-            file.writelines(f"      - {argument}\n" for argument in argv)
-    log = open(f"{folder}/saida-par", "w")
-    return subprocess.Popen([command, "-c", f"{folder}/cronstable.yaml"], env=PLAIN, stdout=log, stderr=log)
-
-
-def stop(process):
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-
-
-def lateness(start, child, count, seconds):
-    """Milliseconds after the whole second at which each child of `count` jobs began."""
-    with tempfile.TemporaryDirectory() as folder:
-        times = f"{folder}/horas"
-        jobs = [(f"p{number}", "* * * * * *", [child, times]) for number in range(count)]
-        process = start(folder, jobs)
-        time.sleep(WARM_UP)
-        begin = int(time.time()) + 2
-        time.sleep(begin + seconds - time.time() + 0.9)
-        stop(process)
-        with open(times, "rb") as file:
-            instants = [at for (at,) in struct.iter_unpack("d", file.read())]
-    return sorted((at - int(at)) * 1000 for at in instants if begin <= at < begin + seconds)
-
-
-def show_lateness(name, count, seconds, found):
-    expected = count * seconds
-    at = lambda share: found[min(int(share * len(found)), len(found) - 1)]
-    print(
-        f"{name:<13} {count:4} each second: {len(found):6} of {expected} started; late by p50 {at(0.5):6.1f}"
-        f"  p99 {at(0.99):6.1f}  max {found[-1]:6.1f} ms"
-    )
-
-
-def bare(child, count):
-    """The least: spawning them one after another from one process."""
-    with tempfile.TemporaryDirectory() as folder:
-        times = f"{folder}/horas"
-        rounds = []
+def bare(count):
+    """Milliseconds until the last of `count` children began that one process spawned one after another."""
+    with folder() as place:
+        times = f"{place}/horas"
+        child = [clock(place), times]
+        last = []
         for _ in range(9):
             begin = time.time()
-            for _ in range(count):
-                os.posix_spawn(child, [child, times], PLAIN)
-            for _ in range(count):
-                os.wait()
-            with open(times, "rb") as file:
-                rounds.append((max(at for (at,) in struct.iter_unpack("d", file.read())) - begin) * 1000)
-        print(f"{'bare spawn':<13} {count:4} at once: the last began after {statistics.median(rounds):.1f} ms (median of 9)")
+            bare_loop(count, count, child)
+            last.append((max(told(times)) - begin) * 1000)
+        return sorted(last)[4]
 
 
-def idle(name, start, count, pattern, port_of=None):
-    with tempfile.TemporaryDirectory() as folder:
-        jobs = [(f"p{number}", pattern(number), ["/bin/true"]) for number in range(count)]
-        process = start(folder, jobs)
-        time.sleep(5 if count <= 1000 else 15)
-        before, used = resident(process.pid), cpu_seconds(process.pid)
-        time.sleep(20)
-        used = cpu_seconds(process.pid) - used
-        line = f"{name:<13} {count} schedules, idle: {before:.1f} MiB, {used / 20 * 100:.2f} % CPU"
-        if port_of:
-            urllib.request.urlopen(f"http://127.0.0.1:{port_of(folder)}/metrics").read()
-            line += f"; {resident(process.pid):.1f} MiB after a scrape"
-        print(line)
-        stop(process)
+def late(name, start, count, length, aim=None):
+    found = lateness(start, count, length)
+    at = lambda share: found[min(int(share * len(found)), len(found) - 1)]
+    least = bare(count)
+    for share, aim in ((0.5, None), (0.99, aim)):
+        yield Figure(f"{name}{count:,} each second: late, p{share * 100:.0f}", at(share), "ms", rounds=len(found),
+                     limit="last of bare spawns", limit_value=least, ratio=at(share) / least, aim=aim)
 
 
-def port_of(folder):
-    with open(f"{folder}/saida") as file:
-        return file.read().partition("http://127.0.0.1:")[2].split("/")[0].split()[0]
+def once_a_year(number):
+    return f'agenda = "0 {number % 60} 3 1 1 *"'
 
 
-def main():
-    binary = os.path.abspath(sys.argv[1])
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 30
-    peer = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 else None
-    # 10,000 schedules and a peer's pipes need descriptors.
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    runners = {"orquestrador": lambda folder, jobs: ours(binary, folder, jobs)}
-    if peer:
-        runners["cronstable"] = lambda folder, jobs: peers(peer, folder, jobs)
-    with tempfile.TemporaryDirectory() as folder:
-        child = f"{folder}/relogio"
-        subprocess.run(["cc", "-O2", "-x", "c", "-", "-o", child], input=CHILD, text=True, check=True)
-        for count in (10, 100):
-            bare(child, count)
-            found = {name: [] for name in runners}
-            for _ in range(3):
-                for name, start in runners.items():
-                    found[name] += lateness(start, child, count, seconds // 3)
-            for name, all_found in found.items():
-                show_lateness(name, count, seconds // 3 * 3, sorted(all_found))
-    once_a_year = lambda number: f"0 {number % 60} 3 1 1 *"
-    idle("orquestrador", runners["orquestrador"], 1000, once_a_year, port_of)
-    if peer:
-        idle("cronstable", runners["cronstable"], 1000, once_a_year)
-    # 10,000 over an hour: almost three starts a second.
-    each_hour = lambda number: f"{number % 60} {number // 60 % 60} * * * *"
-    idle("orquestrador", runners["orquestrador"], 10_000, each_hour, port_of)
+def idle(binary, count, rest, scrapes):
+    with folder() as place:
+        configuration(place, count, each=once_a_year)
+        with daemon(binary, place) as running:
+            time.sleep(5 if count <= 1000 else 15)
+            at = {"curve": "idle, resident (MB)", "size": count}
+            yield spread(f"{count:,} processors, idle: resident", [resident(running.pid)], "MB", **at,
+                         aim={2: 15, 1000: 60}.get(count))
+            yield spread(f"{count:,} processors, idle: proportional", [resident(running.pid, "Pss")], "MB")
+            before = cpu_seconds(running.pid)
+            time.sleep(rest)
+            used = (cpu_seconds(running.pid) - before) / rest * 100
+            yield spread(f"{count:,} processors, idle: CPU", [used], "%", aim=1)
+            yield from scrape(running, count, scrapes)
+            yield spread(f"{count:,} processors: resident after scrapes", [resident(running.pid)], "MB",
+                         aim=110 if count == 1000 else None)
 
 
-main()
+def scrape(running, count, rounds):
+    for name, kind in FORMATS.items():
+        body = running.get("/metrics", Accept=kind)
+        before = cpu_seconds(running.pid)
+        asked = lambda: running.get("/metrics", Accept=kind)
+        found = [(seconds(asked) * 1000, seconds(lambda: bytearray(body)) * 1000) for _ in range(rounds)]
+        used = (cpu_seconds(running.pid) - before) / rounds * 1000
+        yield beside(f"scrape of {count:,} processors, {name}, {len(body) / 1e6:.2f} MB", found, "ms", "memcpy of it",
+                     curve=f"scrape, {name} (ms)", size=count)
+        yield spread(f"scrape of {count:,} processors, {name}: CPU", [used], "ms")
+
+
+def figures(binary, quick):
+    for count, aim in [(10, 6)] if quick else [(10, 6), (100, 60), (1000, None)]:
+        yield from late("", ours(binary), count, 3 if quick else 30, aim)
+    for count in [2, 200] if quick else [2, 200, 1000, 10_000]:
+        yield from idle(binary, count, 2 if quick else 20, 3 if quick else max(3, 20_000 // (count + 800)))

@@ -1,55 +1,28 @@
-#!/usr/bin/env python3
 """The HTTP side under a crowd: 1,000 connections that never finish their request and 500 readers of live events, while
-/metrics is asked for, beside the same without the crowd.
+/metrics is asked for, beside the same without the crowd."""
 
-Usage: benches/multidao.py BINARY [SECONDS]. Says the time of a scrape, what the memory grew by, and how long cycles took.
-"""
-
-import http.client
-import os
 import resource
 import socket
-import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 
+from comum import Figure, configuration, daemon, folder, resident, spread
+
 SLOW, READERS = 1_000, 500
-CONFIG = """
-intervalo = "100ms"
-max_processadores = 100
-""" + "".join(f'[[processador]]\nnome = "p{n}"\ncomando = ["/bin/true"]\n' for n in range(20))
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
-
-
-def ask(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return answer.status, body.decode()
 
 
 def value(text, name):
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 
-def measure(port, seconds):
+def measure(running, length):
     """Milliseconds of each scrape, and of a cycle on the average, over so many seconds."""
     times, begin = [], time.monotonic()
-    first = ask(port, "/metrics")[1]
-    while time.monotonic() - begin < seconds:
+    first = running.get("/metrics").decode()
+    while time.monotonic() - begin < length:
         started = time.perf_counter()
-        status, last = ask(port, "/metrics")
+        last = running.get("/metrics").decode()
         times.append((time.perf_counter() - started) * 1000)
-        assert status == 200, status
         time.sleep(0.05)
     change = lambda name: value(last, name) - value(first, name)
     cycles = change("orquestrador_cycle_duration_seconds_count{")
@@ -98,37 +71,26 @@ class Crowd:
             connection.close()
 
 
-def main():
-    binary = os.path.abspath(sys.argv[1])
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+def figures(binary, quick):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    with tempfile.TemporaryDirectory() as folder:
-        with open(f"{folder}/orquestrador.toml", "w") as file:
-            file.write(CONFIG)
-        daemon = subprocess.Popen([binary, "--porta", "0"], cwd=folder, stdout=subprocess.PIPE, text=True)
-        try:
-            line = next(line for line in daemon.stdout if "Monitoramento" in line)
-            port = int(line.rpartition(":")[2])
-            threading.Thread(target=daemon.stdout.read, daemon=True).start()
+    length = 3 if quick else 20
+    with folder() as place:
+        configuration(place, 20, intervalo="100ms")
+        with daemon(binary, place) as running:
             time.sleep(2)
-            alone, cycle = measure(port, seconds)
-            before = resident(daemon.pid)
-            crowd = Crowd(port)
+            alone, cycle = measure(running, length)
+            before = resident(running.pid)
+            crowd = Crowd(int(running.address.rpartition(":")[2]))
             time.sleep(2)
-            crowded, cycle_crowded = measure(port, seconds)
-            text = ask(port, "/metrics")[1]
-            after = resident(daemon.pid)
-            print(f"{value(text, 'orquestrador_http_connections '):.0f} connections open, {crowd.events} events were read")
-            for name, times, took in (("alone", alone, cycle), ("in the crowd", crowded, cycle_crowded)):
-                p99 = times[int(len(times) * 0.99)]
-                print(f"/metrics {name:<13} p50 {statistics.median(times):6.1f}  p99 {p99:6.1f}  max {times[-1]:6.1f} ms;"
-                      f" a cycle of 20 runs {took:.1f} ms")
-            print(f"memory {before:.1f} MiB, in the crowd {after:.1f} MiB")
+            crowded, cycle_crowded = measure(running, length)
+            open_now = value(running.get("/metrics").decode(), "orquestrador_http_connections ")
+            grown = resident(running.pid) - before
             crowd.end()
-        finally:
-            daemon.terminate()
-            daemon.wait(20)
-
-
-main()
+    print(f"  {open_now:.0f} connections were open, {crowd.events} events were read")
+    p99 = lambda times: times[int(len(times) * 0.99)]
+    yield Figure("/metrics in the crowd, p99", p99(crowded), "ms", rounds=len(crowded), aim=100, limit="alone",
+                 limit_value=p99(alone), ratio=p99(crowded) / p99(alone))
+    yield Figure("a cycle of 20 runs in the crowd, mean", cycle_crowded, "ms", limit="alone", limit_value=cycle,
+                 ratio=cycle_crowded / cycle)
+    yield spread("resident memory that the crowd adds", [grown], "MB", aim=40)

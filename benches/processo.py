@@ -1,144 +1,97 @@
-#!/usr/bin/env python3
-"""Whole processes beside the least that the same work can cost: single runs of 2 and of 1,000 /bin/true beside bare
-posix_spawn loops, a child that writes 1 GiB beside `child | wc -c`; and the memory of the idle daemon.
-
-Usage: benches/processo.py BINARY [ROUNDS]. The rounds alternate, so that a drifting machine weighs on both alike.
-"""
+"""Whole processes beside the least that the same work can cost: cycles of 2 to 10,000 /bin/true beside bare posix_spawn
+loops, the way to the first spawn, a child that writes 1 GiB beside `child | wc -c`."""
 
 import os
-import re
-import statistics
+import struct
 import subprocess
-import sys
-import tempfile
 import time
 
-CONFIG = """
-[[processador]]
-nome = "a"
-comando = ["/bin/true"]
-[[processador]]
-nome = "b"
-comando = ["/bin/true"]
+from comum import PLAIN, bare_loop, beside, configuration, folder, seconds, single_run, spread
+
+# Writes its own clock to the file that is its last argument.
+CLOCK = r"""
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    double at = now.tv_sec + now.tv_nsec / 1e9;
+    int file = open(arguments[count - 1], O_WRONLY | O_APPEND | O_CREAT, 0600);
+    return write(file, &at, sizeof at) != sizeof at;
+}
 """
-PLAIN = {"PATH": "/usr/bin:/bin"}
 
 
-def milliseconds(call):
-    begin = time.perf_counter()
+def clock(folder):
+    """Compiles the child that tells when it began; needs the C compiler that Rust links with."""
+    child = f"{folder}/relogio"
+    subprocess.run(["cc", "-O2", "-x", "c", "-", "-o", child], input=CLOCK, text=True, check=True)
+    return child
+
+
+def told(path):
+    with open(path, "rb") as file:
+        return [at for (at,) in struct.iter_unpack("d", file.read())]
+
+
+def pairs(rounds, call, limit):
+    """Seconds of both, in rounds that alternate."""
     call()
-    return (time.perf_counter() - begin) * 1000
+    return [(seconds(call), seconds(limit)) for _ in range(rounds)]
 
 
-def bare_loop(count, slots=1):
-    """`count` spawns, at most `slots` of them alive at a time."""
-    alive = 0
-    for _ in range(count):
-        if alive == slots:
-            os.wait()
-            alive -= 1
-        os.posix_spawn("/bin/true", ["true"], PLAIN)
-        alive += 1
-    for _ in range(alive):
-        os.wait()
+def single(binary, rounds):
+    with folder() as place:
+        configuration(place, 2)
+        run = lambda: single_run(binary, place)
+        found = [(mine * 1000, bare * 1000) for mine, bare in pairs(rounds, run, lambda: bare_loop(2))]
+        yield beside("single run of two /bin/true", found, "ms", "bare loop", aim=10)
 
 
-def memory(pid):
-    """RSS and PSS of a process in MiB; PSS shares out what several processes map together."""
-    text = open(f"/proc/{pid}/smaps_rollup").read()
-    return [int(re.search(rf"^{key}:\s+(\d+) kB", text, re.M)[1]) / 1024 for key in ("Rss", "Pss")]
+def first_spawn(binary, rounds):
+    with folder() as place:
+        times = f"{place}/horas"
+        child = [clock(place), times]
+        configuration(place, 1, child)
+
+        def delay(start):
+            begin = time.time()
+            start()
+            return (told(times)[-1] - begin) * 1000
+
+        bare = lambda: bare_loop(1, command=child)
+        delay(lambda: single_run(binary, place))
+        found = [(delay(lambda: single_run(binary, place)), delay(bare)) for _ in range(rounds)]
+        yield beside("from its own start to the start of the first child", found, "ms", "bare spawn")
 
 
-def children(pid):
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            stat = open(f"/proc/{entry}/stat").read()
-        except OSError:
-            continue
-        if int(stat.rpartition(") ")[2].split()[1]) == pid:
-            found.append(int(entry))
-    return found
+def cycles(binary, rounds_of):
+    modes = [("sequential", "sequencial", 1), ("parallel, 16 slots", "paralelo", 16)]
+    for count, rounds in rounds_of.items():
+        with folder() as place:
+            configuration(place, count, paralelismo=16)
+            for name, mode, slots in modes:
+                run = lambda: single_run(binary, place, "--modo", mode)
+                found = pairs(rounds, run, lambda: bare_loop(count, slots))
+                aim = 1.5 if count == 1000 else None
+                yield beside(f"cycle of {count:,} /bin/true, {name}", found, "s", "bare loop", aim=aim, of_ratio=True,
+                             curve=f"cycle, {name} (s)", size=count)
 
 
-def show(name, values):
-    print(f"{name:<46} min {min(values):7.2f}  median {statistics.median(values):7.2f}  max {max(values):7.2f} ms")
-
-
-def single_runs(binary, rounds, folder):
-    command = [binary, "--config", f"{folder}/bench.toml", "--dados", f"{folder}/dados", "--single-run"]
-
-    def run():
-        subprocess.run(command, env=PLAIN, check=True, stdout=subprocess.DEVNULL)
-
-    run()
-    runs, loops = [], []
-    for _ in range(rounds):
-        runs.append(milliseconds(run))
-        loops.append(milliseconds(lambda: bare_loop(2)))
-    show("orquestrador --single-run, two /bin/true", runs)
-    show("bare posix_spawn loop, two /bin/true", loops)
-
-
-def many_runs(binary, folder, mode, slots, rounds=7):
-    with open(f"{folder}/mil.toml", "w") as file:
-        file.write(f"max_processadores = 1000\nparalelismo = {max(slots, 2)}\n")
-        file.writelines(f'[[processador]]\nnome = "p{n}"\ncomando = ["/bin/true"]\n' for n in range(1000))
-    command = [binary, "--config", f"{folder}/mil.toml", "--dados", f"{folder}/mil", "--single-run", "--modo", mode]
-    runs, loops = [], []
-    for _ in range(rounds):
-        runs.append(milliseconds(lambda: subprocess.run(command, env=PLAIN, check=True, stdout=subprocess.DEVNULL)))
-        loops.append(milliseconds(lambda: bare_loop(1000, slots)))
-    show(f"1,000 /bin/true, {mode}, {slots} at a time", runs)
-    show(f"bare posix_spawn loop, {slots} at a time", loops)
-    print(f"{'':<46} ratio of medians {statistics.median(runs) / statistics.median(loops):.2f}")
-
-
-def gigabyte(binary, folder, rounds=5):
+def gigabyte(binary, rounds):
     child = ["head", "-c", str(2**30), "/dev/zero"]
-    with open(f"{folder}/gib.toml", "w") as file:
-        file.write(f"[[processador]]\nnome = 'gib'\ncomando = {child}\n")
-    command = [binary, "--config", f"{folder}/gib.toml", "--dados", f"{folder}/gib", "--single-run"]
-    pipe = " ".join(child) + " | wc -c"
-    runs, pipes = [], []
-    for _ in range(rounds):
-        runs.append(milliseconds(lambda: subprocess.run(command, env=PLAIN, check=True, stdout=subprocess.DEVNULL)))
-        pipes.append(milliseconds(lambda: subprocess.run(pipe, shell=True, check=True, stdout=subprocess.DEVNULL)))
-    show("a child that writes 1 GiB", runs)
-    show("the same child | wc -c", pipes)
-    print(f"{'':<46} ratio of medians {statistics.median(runs) / statistics.median(pipes):.2f}")
+    with folder() as place:
+        configuration(place, 1, child)
+        pipe = " ".join(child) + " | wc -c"
+        plain = lambda: subprocess.run(pipe, shell=True, check=True, env=PLAIN, stdout=subprocess.DEVNULL)
+        found = pairs(rounds, lambda: single_run(binary, place), plain)
+        yield beside("a child that writes 1 GiB", found, "s", "child | wc -c", aim=3, of_ratio=True)
 
 
-def idle_daemon(binary, folder):
-    command = [binary, "--config", f"{folder}/bench.toml", "--dados", f"{folder}/ocioso", "--porta", "0"]
-    daemon = subprocess.Popen(command, env=PLAIN, stdout=subprocess.PIPE, text=True)
-    try:
-        for line in daemon.stdout:
-            if "Próximo ciclo" in line:
-                break
-        total = [0.0, 0.0]
-        for name, pid in [("daemon", daemon.pid)] + [("spawner", pid) for pid in children(daemon.pid)]:
-            rss, pss = memory(pid)
-            total = [total[0] + rss, total[1] + pss]
-            print(f"idle {name:<41} RSS {rss:6.1f}  PSS {pss:6.1f} MiB")
-        print(f"idle {'all':<41} RSS {total[0]:6.1f}  PSS {total[1]:6.1f} MiB")
-    finally:
-        daemon.terminate()
-        daemon.wait(20)
-
-
-def main():
-    binary = os.path.abspath(sys.argv[1])
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 60
-    with tempfile.TemporaryDirectory() as folder:
-        with open(f"{folder}/bench.toml", "w") as file:
-            file.write(CONFIG)
-        print(f"{os.cpu_count()} cores, {rounds} rounds, binary of {os.path.getsize(binary) / 2**20:.1f} MiB")
-        single_runs(binary, rounds, folder)
-        many_runs(binary, folder, "sequencial", 1)
-        many_runs(binary, folder, "paralelo", 16)
-        gigabyte(binary, folder)
-        idle_daemon(binary, folder)
-
-
-main()
+def figures(binary, quick):
+    yield spread("size of the program", [os.path.getsize(binary) / 2**20], "MiB", aim=25)
+    yield from single(binary, 9 if quick else 60)
+    yield from first_spawn(binary, 9 if quick else 40)
+    yield from cycles(binary, {10: 3, 100: 3} if quick else {10: 15, 100: 9, 1000: 7, 10_000: 1})
+    yield from gigabyte(binary, 1 if quick else 5)
