@@ -20,11 +20,11 @@ max_defasagem = "5s"
 /// demand, and nothing has to hold for longer. Thresholds stay.
 fn in_seconds(rules: &str) -> String {
     let mut text = String::new();
-    for line in rules
+    for line in files::without_waiting(rules)
         .lines()
         .filter(|line| !line.trim_start().starts_with("for: "))
     {
-        let mut words = line.replace("    interval: 5m", "    interval: 1s");
+        let mut words = line.to_owned();
         for unit in ["2m", "5m", "10m", "15m", "30m", "1h", "6h"] {
             words = words
                 .replace(&format!("[{unit}]"), "[4s]")

@@ -70,11 +70,6 @@ struct Watched {
     _webhook: Webhook,
 }
 
-/// The groups with a long interval of their own are evaluated each second too; nothing else is changed.
-fn without_waiting(rules: &str) -> String {
-    rules.replace("    interval: 5m\n", "")
-}
-
 fn watched(place: &Place) -> Watched {
     let start = jiff::Timestamp::now().as_second();
     let collector = Collector::start(Protocol::ALL[0], Manner::Takes);
@@ -89,8 +84,12 @@ fn watched(place: &Place) -> Watched {
     let own = files::own_names(&place.run(&["metricas"]).stdout);
     let webhook = Webhook::start();
     let (manager, alertmanager) = parts::alertmanager(place, webhook.address);
-    let (server, prometheus) =
-        parts::prometheus(place, orchestrator.address(), alertmanager, without_waiting);
+    let (server, prometheus) = parts::prometheus(
+        place,
+        orchestrator.address(),
+        alertmanager,
+        files::without_waiting,
+    );
     let scraped = "docx_clause_links_total";
     wait_until("the documents' report", LIMIT, || {
         let found = parts::range(prometheus, scraped, start);
