@@ -13,9 +13,9 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use orquestrador::domain::{
-    CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputSpec,
-    ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart, ScheduleSpec,
-    Timing,
+    CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputLine,
+    OutputSpec, ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart,
+    ScheduleSpec, Stream, Timing,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -30,6 +30,9 @@ struct Script {
     /// What every attempt reports.
     report: Option<Report>,
     most_in_flight: Arc<AtomicUsize>,
+    /// Who is told of a line that every attempt writes at once; nobody unless it is to speak.
+    readers: Option<Observers>,
+    is_to_speak: bool,
 }
 
 impl Script {
@@ -50,9 +53,18 @@ impl Runner for Script {
         start: &Arc<RunStart>,
         _attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output = ()> + Send,
+        ready: impl Future<Output: Send> + Send,
     ) -> RunResult {
-        ready.await;
+        drop(ready.await);
+        if let Some(readers) = &self.readers {
+            let line = OutputLine {
+                at: start.started_at,
+                stream: Stream::Stdout,
+                text: "here".to_owned(),
+            };
+            let run = Arc::clone(start);
+            readers.state(&Event::RunOutput { run, line });
+        }
         let (duration, outcome) = self.runs[start.spec.name.as_str()];
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
@@ -104,6 +116,7 @@ impl Observer for Notes {
                 format!("cycle {} {}", start.number, start.trigger.label())
             }
             Event::RunStarted(start) => format!("start {}", start.spec.name),
+            Event::RunOutput { run, line } => format!("{} says {}", run.spec.name, line.text),
             Event::RunFinished(run) => {
                 let reason = run.result.outcome.reason().unwrap_or("-");
                 format!(
@@ -129,8 +142,7 @@ impl Observer for Notes {
             | Event::ClockJumped { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
-            | Event::ConfigReloaded(_)
-            | Event::RunOutput { .. } => return,
+            | Event::ConfigReloaded(_) => return,
         };
         self.lines
             .lock()
@@ -190,7 +202,7 @@ struct Stage {
     scheduler: Scheduler<Script>,
 }
 
-fn stage(plan: Plan, script: Script) -> Stage {
+fn stage(plan: Plan, mut script: Script) -> Stage {
     let notes = Arc::new(Notes {
         began: Instant::now(),
         lines: Mutex::default(),
@@ -200,6 +212,7 @@ fn stage(plan: Plan, script: Script) -> Stage {
     let clock = Clock::new(move || epoch + began.elapsed());
     let board = Arc::new(StatusBoard::new(plan.clone(), epoch));
     let observers = Observers::new(vec![notes.clone(), board.clone()]);
+    script.readers = script.is_to_speak.then(|| observers.clone());
     let shutdown = Arc::new(Shutdown::default());
     let cycles = Cycles::new(
         plan,
@@ -272,6 +285,20 @@ async fn what_each_attempt_reports_is_stated_at_its_end_and_the_record_of_the_ru
         ]
     );
     assert_eq!(cycle.runs[0].result.report, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_speaks_as_soon_as_it_may_start_is_heard_after_its_beginning() {
+    let mut script = Script::new(&[("a", 2, Outcome::Success)]);
+    script.is_to_speak = true;
+    let stage = stage(plan(Mode::Sequential, &[spec("a", &[])]), script);
+    stage.scheduler.run().await.expect("a cycle");
+    let texts = stage.notes.texts();
+    let place = |wanted: &str| texts.iter().position(|text| text == wanted);
+    assert!(
+        place("start a").is_some() && place("start a") < place("a says here"),
+        "{texts:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

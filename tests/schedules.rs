@@ -34,9 +34,9 @@ impl Runner for Sleeper {
         start: &Arc<RunStart>,
         _attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output = ()> + Send,
+        ready: impl Future<Output: Send> + Send,
     ) -> RunResult {
-        ready.await;
+        drop(ready.await);
         let outcome = tokio::select! {
             () = sleep(start.spec.timeout) => Outcome::Success,
             () = stop.requested.cancelled() => Outcome::Cancellation(CancelReason::Shutdown),

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -109,20 +107,28 @@ impl<R: Runner> Cycles<R> {
         beginning: &[Event],
     ) -> RunResult {
         let written = self.write_down(beginning);
-        let (sender, is_ready) = oneshot::channel::<()>();
-        let ready = async {
+        let untold = Untold {
+            cycles: self,
+            beginning,
+        };
+        let ready = async move {
             written.await;
-            drop(sender);
+            untold
         };
-        let told = async {
-            // Dropped it is also when nothing could be started.
-            is_ready.await.ok();
-            self.tell(beginning);
-        };
-        // In this order, so that telling keeps no process waiting.
-        join(self.runner.run(start, number, stop, ready), told)
-            .await
-            .0
+        self.runner.run(start, number, stop, ready).await
+    }
+}
+
+/// A beginning that is told when this is dropped, which is also when nothing could be started: telling keeps no process
+/// waiting, and nothing of a run is told before its beginning.
+struct Untold<'a, R: Runner> {
+    cycles: &'a Cycles<R>,
+    beginning: &'a [Event],
+}
+
+impl<R: Runner> Drop for Untold<'_, R> {
+    fn drop(&mut self) {
+        self.cycles.tell(self.beginning);
     }
 }
 

@@ -53,7 +53,7 @@ impl Runner for LocalRunner {
         start: &Arc<RunStart>,
         attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output = ()> + Send,
+        ready: impl Future<Output: Send> + Send,
     ) -> RunResult {
         let report = self.report_place(start, attempt);
         let command = self.command(start, attempt, report.as_ref());

@@ -100,19 +100,21 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command`, not before `ready`, and returns once the program is being executed.
+    /// Starts `command`, not before `ready`, and returns once the program is being executed. What `ready` gives is
+    /// dropped as soon as the start was asked for.
     pub async fn start(
         spawner: &Spawner,
         command: &Command,
-        ready: impl Future<Output = ()>,
+        ready: impl Future,
     ) -> Result<Self, StartError> {
         let (stdout, stdout_of_child) = pipe()?;
         let (stderr, stderr_of_child) = pipe()?;
         let request = request(command);
-        ready.await;
-        let mut ticket = spawner
-            .start(request, [stdout_of_child, stderr_of_child])
-            .await?;
+        let held = ready.await;
+        let asked = spawner.start(request, [stdout_of_child, stderr_of_child]);
+        let asked = asked.await;
+        drop(held);
+        let mut ticket = asked?;
         let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
             // Should it start after all, nobody waits for it any more.
             ticket.signal(Signal::SIGKILL).await?;

@@ -239,7 +239,12 @@ async fn without_a_script_everything_can_be_read() {
         history.contains("disco cheio") && history.contains("Filtrar"),
         "{history}"
     );
-    let run = text(&format!("/execucoes/{}", talking(&running))).await;
+    let run = format!("/execucoes/{}", talking(&running));
+    // Nothing comes to this page later.
+    wait_until("its first line", LIMIT, || {
+        running.get(&run).body.contains("primeira").then_some(())
+    });
+    let run = text(&run).await;
     assert!(
         run.contains("primeira") && run.contains("em execução"),
         "{run}"
