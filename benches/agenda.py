@@ -3,7 +3,7 @@ them costs."""
 
 import time
 
-from comum import Figure, bare_loop, beside, configuration, cpu_seconds, daemon, folder, resident, seconds, spread
+from comum import Figure, added_up, bare_loop, beside, configuration, cpu_seconds, daemon, folder, resident, seconds, spread
 from processo import clock, told
 
 # The first start of everything is not what is measured.
@@ -71,7 +71,7 @@ def idle(binary, count, rest, scrapes):
             at = {"curve": "idle, resident (MB)", "size": count}
             yield spread(f"{count:,} processors, idle: resident", [resident(running.pid)], "MB", **at,
                          aim={2: 15, 1000: 60}.get(count))
-            yield spread(f"{count:,} processors, idle: proportional", [resident(running.pid, "Pss")], "MB")
+            yield spread(f"{count:,} processors, idle: both processes added up", [added_up(running.pid)], "MB")
             before = cpu_seconds(running.pid)
             time.sleep(rest)
             used = (cpu_seconds(running.pid) - before) / rest * 100

@@ -95,13 +95,22 @@ def family(pid):
         return [pid, *map(int, file.read().split())]
 
 
-def resident(pid, key="Rss"):
-    """MB of a process and its direct children; Pss shares out what they map together."""
-    total = 0
-    for each in family(pid):
-        with open(f"/proc/{each}/smaps_rollup") as file:
-            total += int(re.search(rf"^{key}:\s+(\d+) kB", file.read(), re.M)[1])
-    return total * 1024 / 1e6
+def rollup(pid, *keys):
+    """MB of what the kernel counts for a process under these names."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        counted = dict(re.findall(r"^(\w+):\s+(\d+) kB", file.read(), re.M))
+    return sum(int(counted[key]) for key in keys) * 1024 / 1e6
+
+
+def resident(pid):
+    """MB of a process and its direct children, what they share with it counted once."""
+    first, *others = family(pid)
+    return rollup(first, "Rss") + sum(rollup(each, "Private_Clean", "Private_Dirty") for each in others)
+
+
+def added_up(pid):
+    """The same with the pages that both map counted twice, as adding up what `ps` says would."""
+    return sum(rollup(each, "Rss") for each in family(pid))
 
 
 def cpu_seconds(pid):

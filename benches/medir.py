@@ -51,7 +51,7 @@ PLOTS = {
 # Why a figure misses its aim, by the beginning of its name.
 REASONS = {
     "2 processors, idle: resident": "three quarters are pages of the program itself, which the kernel maps 16 at a time around"
-    " each that is touched; what it allocates is 1.5 MB a process",
+    " each that is touched; what it allocates is 1.5 MB",
     "cycle of 1,000 /bin/true, sequential": "besides the child's own work, two thirds of a bare loop go to supervising it:"
     " the spawner's messages and its own group, the commit before each spawn, events, logs",
     "cycle of 1,000 /bin/true, parallel": "the same work on two cores that the children fill already",

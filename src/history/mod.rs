@@ -18,7 +18,7 @@ mod writer;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ use crate::domain::{Clock, Event, Observers, ProcessorName, ProcessorState, Rest
 pub const DATABASE: &str = "historico.db";
 /// How long a run waits for its beginning or end to be written down.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Facts that may be on their way to the writer.
-const CAPACITY: usize = 4096;
+/// Messages that may be on their way to the writer. A channel with this bound would take all of its memory at once.
+const CAPACITY: u64 = 4096;
 
 /// A history that was opened and that nobody writes yet.
 pub struct History {
@@ -125,7 +125,7 @@ impl History {
             main: self.restored.main,
             work: Work::default(),
         };
-        let (sender, messages) = sync_channel(CAPACITY);
+        let (sender, messages) = channel();
         std::thread::Builder::new()
             .name("historico".to_owned())
             .spawn(move || writer.run(&messages))?;
@@ -166,7 +166,7 @@ pub fn nothing(configured: &[ProcessorName], now: jiff::Timestamp) -> Restored {
 /// Hands facts to the writer. Clones speak to the same one.
 #[derive(Clone)]
 pub struct Recorder {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     shared: Arc<Shared>,
     /// Beginnings of cycles of which nothing else happened yet.
     held: Arc<Mutex<Vec<Fact>>>,
@@ -202,17 +202,19 @@ impl Recorder {
     fn hand_over(&self, facts: Vec<Fact>) -> Option<oneshot::Receiver<()>> {
         let (sender, answer) = oneshot::channel();
         let count = facts.len() as u64;
-        let sent = self.sender.try_send(Message::Facts(facts, sender));
-        if sent.is_err() {
-            self.shared.refused.fetch_add(count, Ordering::Relaxed);
+        let has_room = self.shared.under_way.fetch_add(1, Ordering::Relaxed) < CAPACITY;
+        if has_room && self.sender.send(Message::Facts(facts, sender)).is_ok() {
+            return Some(answer);
         }
-        sent.ok().map(|()| answer)
+        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.shared.refused.fetch_add(count, Ordering::Relaxed);
+        None
     }
 
     /// Waits until all is written, at most `budget`. False when time ran out.
     pub async fn close(self, budget: Duration) -> bool {
         let (sender, answer) = oneshot::channel();
-        if self.sender.try_send(Message::End(sender)).is_err() {
+        if self.sender.send(Message::End(sender)).is_err() {
             return false;
         }
         timeout(budget, answer).await.is_ok()

@@ -45,6 +45,8 @@ pub(super) enum Message {
 /// What the writer and those who speak to it share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
+    /// Messages with facts that the writer has not taken yet.
+    pub(super) under_way: AtomicU64,
     /// Facts that could not even be handed over, since the last recovery.
     pub(super) refused: AtomicU64,
     /// Somebody waited in vain for an answer, and none has come since.
@@ -100,6 +102,7 @@ impl Writer {
             while let Ok(message) = next {
                 match message {
                     Message::Facts(facts, answer) => {
+                        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
                         for fact in facts {
                             self.take(fact);
                         }

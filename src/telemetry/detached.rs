@@ -100,9 +100,14 @@ impl Write for Detached {
             queue.untold += lines;
             self.lost.0.fetch_add(lines, Ordering::Relaxed);
         } else {
+            // The thread waits only where there is nothing, and would wait again for a lock that is held.
+            let is_waited_for = queue.text.is_empty();
             self.shared.tell_loss(&mut queue);
             queue.text.extend_from_slice(bytes);
-            self.shared.changed.notify_all();
+            drop(queue);
+            if is_waited_for {
+                self.shared.changed.notify_all();
+            }
         }
         Ok(bytes.len())
     }
