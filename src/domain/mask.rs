@@ -61,6 +61,9 @@ impl Mask {
 
     /// Where secrets begin at one place, the longest is masked, so that nothing of it is left.
     fn of(mut secrets: Vec<String>) -> Self {
+        if secrets.is_empty() {
+            return Self::default();
+        }
         secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         secrets.dedup();
         let builder = AhoCorasick::builder()
@@ -68,7 +71,7 @@ impl Mask {
             .build(&secrets);
         // Building fails only beyond 2^31 bytes of secrets; `apply` hides everything then.
         Self {
-            finder: builder.ok().filter(|_| !secrets.is_empty()),
+            finder: builder.ok(),
             secrets: secrets.into(),
         }
     }

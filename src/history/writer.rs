@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -213,31 +213,43 @@ impl Writer {
         if self.connection.is_none() {
             self.connect()?;
         }
-        let Some(connection) = &mut self.connection else {
+        let Some(connection) = &self.connection else {
             return Ok(0);
         };
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // As statements that are kept: a transaction of rusqlite's would parse its two words for every run.
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let count = self.work.waiting.len().min(BATCH);
+        let written = self.write_rows(connection, count);
+        let written = written.and_then(|()| connection.prepare_cached("COMMIT")?.execute([]));
+        if let Err(error) = written {
+            // After some errors there is no transaction left to undo.
+            connection.execute_batch("ROLLBACK").ok();
+            return Err(error.into());
+        }
+        self.work.dirty.clear();
+        self.work.is_main_dirty = false;
+        Ok(count)
+    }
+
+    /// The first `count` facts that wait, and every state that is not in the table.
+    fn write_rows(&self, connection: &Connection, count: usize) -> rusqlite::Result<()> {
         for fact in self.work.waiting.iter().take(count) {
             match fact {
-                Fact::CycleStarted(start) => rows::open_cycle(&transaction, start)?,
-                Fact::RunStarted(start) => rows::open_run(&transaction, start)?,
-                Fact::RunFinished(run) => rows::close_run(&transaction, run)?,
-                Fact::CycleFinished(cycle) => rows::close_cycle(&transaction, cycle)?,
+                Fact::CycleStarted(start) => rows::open_cycle(connection, start)?,
+                Fact::RunStarted(start) => rows::open_run(connection, start)?,
+                Fact::RunFinished(run) => rows::close_run(connection, run)?,
+                Fact::CycleFinished(cycle) => rows::close_cycle(connection, cycle)?,
             }
         }
         for name in &self.work.dirty {
             if let Some(state) = self.states.get(name) {
-                rows::write_state(&transaction, name, state)?;
+                rows::write_state(connection, name, state)?;
             }
         }
         if self.work.is_main_dirty {
-            rows::write_main(&transaction, &self.main)?;
+            rows::write_main(connection, &self.main)?;
         }
-        transaction.commit()?;
-        self.work.dirty.clear();
-        self.work.is_main_dirty = false;
-        Ok(count)
+        Ok(())
     }
 
     /// Opens the file again, or a new one, which gets all that is known.
