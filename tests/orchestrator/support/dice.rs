@@ -9,15 +9,21 @@ pub(crate) fn rounds() -> u64 {
     text.parse().unwrap_or(20)
 }
 
-/// Numbers that are told when a test fails, so that a round can be repeated.
+/// Numbers by chance, repeatable by the seed that is told.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
+    #[expect(clippy::print_stdout, reason = "shown when a test fails")]
     pub(crate) fn new() -> Self {
-        let mut bytes = [0; 8];
-        let mut source = fs::File::open("/dev/urandom").unwrap();
-        source.read_exact(&mut bytes).unwrap();
-        Self(u64::from_le_bytes(bytes) | 1)
+        let given = std::env::var("ORQUESTRADOR_TEST_SEMENTE").ok();
+        let seed = given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            let mut source = fs::File::open("/dev/urandom").unwrap();
+            source.read_exact(&mut bytes).unwrap();
+            u64::from_le_bytes(bytes) | 1
+        });
+        println!("ORQUESTRADOR_TEST_SEMENTE={seed}");
+        Self(seed)
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
