@@ -1,4 +1,4 @@
-"""Plots of how figures grow, as SVG: both axes logarithmic, each curve with the slope of its last step."""
+"""Plots of how figures grow, as SVG: both axes logarithmic, each curve with the slope of its last decade."""
 
 import math
 
@@ -13,9 +13,12 @@ text { font: 12px sans-serif; fill: #24292f; } .eixo { stroke: #8b949e; } .grade
 
 
 def slope(points):
-    """The exponent of growth between the last two sizes; 1 is linear."""
-    (small, low), (large, high) = points[-2:]
-    return math.log(high / low) / math.log(large / small)
+    """The exponent of growth over the last tenfold of sizes, by least squares; 1 is linear."""
+    last = points[-1][0]
+    logs = [(math.log(size), math.log(value)) for size, value in points if size >= last / 10]
+    middle = [sum(column) / len(logs) for column in zip(*logs)]
+    moved = [(size - middle[0], value - middle[1]) for size, value in logs]
+    return sum(size * value for size, value in moved) / sum(size * size for size, _ in moved)
 
 
 def decades(values):

@@ -93,5 +93,5 @@ def figures(binary, quick):
     yield spread("size of the program", [os.path.getsize(binary) / 2**20], "MiB", aim=25)
     yield from single(binary, 9 if quick else 60)
     yield from first_spawn(binary, 9 if quick else 40)
-    yield from cycles(binary, {10: 3, 100: 3} if quick else {10: 15, 100: 9, 1000: 7, 10_000: 1})
+    yield from cycles(binary, {10: 3, 100: 3} if quick else {10: 15, 100: 9, 1000: 7, 10_000: 3})
     yield from gigabyte(binary, 1 if quick else 5)
