@@ -154,5 +154,23 @@ def daemon(binary, folder, *flags, env=PLAIN):
         process.wait(120)
 
 
+def stop(process):
+    process.terminate()
+    process.wait(60)
+
+
+class Stopped:
+    """A process that is ended at the end of a block."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def __enter__(self):
+        return self.process
+
+    def __exit__(self, *_):
+        stop(self.process)
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="orquestrador-medida-")

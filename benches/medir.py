@@ -58,8 +58,8 @@ REASONS = {
     "cycle of 1,000 /bin/true, parallel": "the same work on two cores that the children fill already",
     "cycle of 1,000 /bin/true with the history, sequencial": "a run waits for the commit that precedes it",
     "cycle of 1,000 /bin/true with the history, paralelo": "commits take their share of two full cores",
-    "10 each second": "the aim was set where ten bare spawns took 3.5 ms; see the limit",
-    "100 each second": "the aim was set where a hundred bare spawns took 35 ms; see the limit",
+    "10 each second": "the aim was set where ten bare spawns took 3.5 ms, 1.7 x; see the limit",
+    "100 each second": "the aim was set where a hundred bare spawns took 35 ms, 1.7 x; see the limit",
     "single run": "see the limit: the machine was slow at processes in that hour",
 }
 

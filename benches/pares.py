@@ -9,7 +9,7 @@ import sys
 import time
 
 import agenda
-from comum import PLAIN, bare_loop, beside, configuration, folder, resident, seconds, single_run, spread
+from comum import PLAIN, Stopped, bare_loop, beside, configuration, folder, resident, seconds, single_run, spread, stop
 
 PARTS = pathlib.Path(__file__).parent.parent / "target/pecas/pares"
 FROM_PYPI = ["cronstable==1.2.72", "supervisor==4.3.0", "flask==3.1.3"]
@@ -46,11 +46,6 @@ def install():
         print("  " + " ".join(step), flush=True)
         if subprocess.run(step, stdout=subprocess.DEVNULL).returncode:
             print(f"  !! {step[-1]} was not installed", flush=True)
-
-
-def stop(process):
-    process.terminate()
-    process.wait(60)
 
 
 def ours(binary):
@@ -158,19 +153,6 @@ def cronstable(place, child, count):
             file.writelines(f"      - {word}\n" for word in child)
     log = open(f"{place}/saida", "w")
     return subprocess.Popen([python("cronstable"), "-c", f"{place}/cronstable.yaml"], env=PLAIN, stdout=log, stderr=log)
-
-
-class Stopped:
-    """A peer's process that is ended at the end of a block."""
-
-    def __init__(self, process):
-        self.process = process
-
-    def __enter__(self):
-        return self.process
-
-    def __exit__(self, *_):
-        stop(self.process)
 
 
 def figures(binary, quick):

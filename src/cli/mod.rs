@@ -48,7 +48,7 @@ pub struct CommandLine {
     pub command: Option<Command>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Common {
     /// Mostra esta ajuda
     #[arg(short = 'h', long = "help", visible_alias = "ajuda", global = true, action = clap::ArgAction::Help)]
@@ -138,6 +138,23 @@ pub enum OwnProcessor {
 ///
 /// A usage error, or help and version, which are an answer of their own.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    flags_alone(&arguments).map_or_else(|| with_words(arguments), Ok)
+}
+
+/// The orchestrator's own start: flags and nothing else. Commands, help and errors, a third of the time of a start, are
+/// left to [`with_words`].
+fn flags_alone(arguments: &[OsString]) -> Option<CommandLine> {
+    let command = Flags::augment_args(clap::Command::new("orquestrador").disable_help_flag(true));
+    let matches = command.try_get_matches_from(arguments).ok()?;
+    Some(CommandLine {
+        flags: Flags::from_arg_matches(&matches).ok()?,
+        common: Common::default(),
+        command: None,
+    })
+}
+
+fn with_words(arguments: Vec<OsString>) -> Result<CommandLine, UsageError> {
     let mut command = translated(CommandLine::command());
     command.build();
     let command = with_usage(command);
@@ -197,4 +214,41 @@ fn with_usage(mut command: clap::Command) -> clap::Command {
         .replace("[OPTIONS]", "[OPÇÕES]");
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
     command.override_usage(usage).mut_subcommands(with_usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_alone_mean_what_the_whole_command_line_makes_of_them() {
+        let mut taken = 0;
+        for line in [
+            "",
+            "--single-run --verbose --modo sequencial",
+            "--config a.toml --dados=d --porta 0 --intervalo 5s",
+            "--modo --help",
+            "--modo -1",
+            "--modo historico",
+            "--help",
+            "-V",
+            "--modo",
+            "--modo a --modo b",
+            "--nada",
+            "-- x",
+            "historico",
+            "--dados d historico",
+            "processador automatico --dados d",
+        ] {
+            let words = || ["orquestrador"].into_iter().chain(line.split_whitespace());
+            let words: Vec<OsString> = words().map(OsString::from).collect();
+            let Some(short) = flags_alone(&words) else {
+                continue;
+            };
+            taken += 1;
+            let whole = with_words(words).unwrap();
+            assert_eq!(format!("{short:?}"), format!("{whole:?}"), "{line}");
+        }
+        assert!(taken >= 4, "{taken}");
+    }
 }
