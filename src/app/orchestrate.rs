@@ -72,25 +72,24 @@ fn prepare_and_run(
     let said = history.iter().flat_map(|history| &history.warnings);
     loaded.warnings.extend(said.cloned());
     let runtime = runtime(&loaded.settings)?;
-    let exit = runtime.block_on(live(
-        Parts {
-            reloader: Reloader {
-                settings: loaded.settings.clone(),
-                flags,
-                environment: environment.clone(),
-                zone: local_zone(environment),
-                clock: clock.clone(),
-                security: watch::Sender::new(security),
-            },
-            loaded,
-            clock,
-            notes,
-            history,
-            link,
-            early,
+    let life = live(Parts {
+        reloader: Reloader {
+            settings: loaded.settings.clone(),
+            flags,
+            environment: environment.clone(),
+            zone: local_zone(environment),
+            clock: clock.clone(),
+            security: watch::Sender::new(security),
         },
-        environment,
-    ));
+        loaded,
+        clock,
+        notes,
+        history,
+        link,
+        early,
+    });
+    // A task like the runs that it starts: a timer's thread then goes on with both, and wakes no other one.
+    let exit = runtime.block_on(async { tokio::spawn(life).await? });
     // What hangs in the system, the resolution of a collector's name for one, holds nobody.
     runtime.shutdown_timeout(LEFTOVERS);
     exit
@@ -129,7 +128,7 @@ struct Parts {
     early: EarlyHangups,
 }
 
-async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
+async fn live(parts: Parts) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
         reloader,
@@ -139,7 +138,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         link,
         early,
     } = parts;
-    let settings = &loaded.settings;
+    let (settings, environment) = (&loaded.settings, &reloader.environment);
     let exporting = traced::begin(settings, environment, &clock)?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
