@@ -9,8 +9,9 @@ use super::problem::Problems;
 use super::table::Section;
 use super::{defaults, timing, value};
 use crate::domain::contract::OWN_BINARY;
+use crate::domain::instances::MOST_INSTANCES;
 use crate::domain::{
-    OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
+    Instances, OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
 };
 
 /// Attempts that can be asked for.
@@ -94,6 +95,10 @@ fn read_one(
             .unwrap_or(base.accepts_dry_run),
         limits: limits(&mut section),
         output: output(&mut section).unwrap_or(base.output),
+        instances: section
+            .count("instancias", i64::from(MOST_INSTANCES))
+            .and_then(|count| u32::try_from(count).ok())
+            .map_or(base.instances, Instances::Fixed),
         name: base.name,
         command: base.command,
     };

@@ -93,6 +93,7 @@ fn processor(spec: &ProcessorSpec) -> Table {
                 .into(),
         ),
         ("variacao", text(timing.jitter)),
+        ("instancias", i64::from(spec.instances.count()).into()),
         ("sobreposicao", timing.overlap.word().into()),
         ("recuperar", timing.catch_up.word().into()),
         ("janela", text(timing.window)),

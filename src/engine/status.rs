@@ -51,6 +51,8 @@ pub struct ProcessorStatus {
     pub next_start: Option<Timestamp>,
     /// Planned starts of it that were missed.
     pub missed: u64,
+    /// The worst run of a start of several, until the last of them has ended.
+    worst: Option<Arc<Run>>,
 }
 
 impl ProcessorStatus {
@@ -66,6 +68,7 @@ impl ProcessorStatus {
             in_flight: Vec::new(),
             next_start: None,
             missed: 0,
+            worst: None,
         }
     }
 
@@ -81,19 +84,39 @@ impl ProcessorStatus {
         mean(self.total_duration, self.results)
     }
 
+    /// The run that says how its start ended, if it has: of several the worst, once all of them have ended.
+    fn told(&mut self, run: &Arc<Run>) -> Option<Arc<Run>> {
+        if !run.start.instance.has_others() {
+            return Some(Arc::clone(run));
+        }
+        let cycle = run.start.cycle.number;
+        let of_this_start = |other: &Arc<Run>| other.start.cycle.number == cycle;
+        let worst = match self.worst.take().filter(of_this_start) {
+            Some(other) if other.rank() > run.rank() => other,
+            _ => Arc::clone(run),
+        };
+        if self.state.open_set.is_some() {
+            self.worst = Some(worst);
+            return None;
+        }
+        Some(worst)
+    }
+
     fn take(&mut self, run: &Arc<Run>) {
         self.in_flight.retain(|start| start.id != run.start.id);
-        self.last_run = Some(Arc::clone(run));
+        if run.result.outcome.is_result() {
+            self.results += 1;
+            self.total_duration += run.result.duration;
+            self.successes += u64::from(!run.result.outcome.is_bad());
+        }
         self.state.finished(run);
-        if !run.result.outcome.is_result() {
+        let Some(told) = self.told(run) else {
             return;
+        };
+        if told.result.outcome.is_result() {
+            self.last_result = Some(Arc::clone(&told));
         }
-        self.last_result = Some(Arc::clone(run));
-        self.results += 1;
-        self.total_duration += run.result.duration;
-        if !run.result.outcome.is_bad() {
-            self.successes += 1;
-        }
+        self.last_run = Some(told);
     }
 }
 

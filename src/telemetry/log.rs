@@ -160,6 +160,7 @@ fn cycle_fields(start: &CycleStart) -> Value {
             "trigger": start.trigger.label(),
             "schedule": start.schedule.label(),
             "processors": start.processors,
+            "runs": start.runs,
             "delay_seconds": start.delay.as_secs_f64(),
         }),
     )
@@ -172,6 +173,8 @@ fn run_fields(start: &RunStart) -> Value {
             "cycle": start.cycle.number,
             "run": start.id.as_str(),
             "processor": start.spec.name.as_str(),
+            "instance": start.instance.number,
+            "instances": start.instance.of,
             "queue_wait_seconds": start.queue_wait.as_secs_f64(),
         }),
     )

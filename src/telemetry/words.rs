@@ -36,10 +36,20 @@ pub(super) fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Which of the runs of its start a run is, behind its name; nothing when it is the only one.
+pub(super) fn instance(start: &RunStart) -> String {
+    let instance = start.instance;
+    if instance.has_others() {
+        format!(" ({} de {})", instance.number, instance.of)
+    } else {
+        String::new()
+    }
+}
+
 /// The one line that says how a run ended.
 pub(super) fn ending(run: &Run) -> String {
     let spec = &run.start.spec;
-    let label = &spec.label;
+    let label = &format!("{}{}", spec.label, instance(&run.start));
     match run.result.outcome {
         Outcome::Success => format!("✅ {label} executado com sucesso"),
         Outcome::Failure(FailureReason::ExitCode(code)) => {
@@ -72,8 +82,9 @@ pub(super) fn retry(run: &RunStart, attempt: &Attempt, wait: Duration) -> String
         }
     };
     format!(
-        "🔁 {}: tentativa {} de {} falhou ({ended}); a próxima em {}",
+        "🔁 {}{}: tentativa {} de {} falhou ({ended}); a próxima em {}",
         spec.label,
+        instance(run),
         attempt.number,
         spec.retry.attempts,
         duration(wait)

@@ -179,7 +179,7 @@ fn table(runs: &[RecordedRun], views: &Views) -> Markup {
 fn row(run: &RecordedRun, views: &Views) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "/execucoes/" (run.id) } { code { (outputs::short_id(&run.id)) } } }
+            th scope="row" { a href={ "/execucoes/" (run.id) } { code { (outputs::short_id(&run.id)) } } @if let Some(place) = words::instance(run.instance) { " " (place) } }
             td { (moment(run.started_at, views)) }
             td { (badge_of(run.outcome.as_deref())) }
             td.numero { (run.duration.map_or(words::DASH.to_owned(), span)) }
@@ -247,6 +247,7 @@ fn configuration(spec: &ProcessorSpec) -> Markup {
                 (fact(words::NAME, spec.name.as_str()))
                 (fact(words::TIMEOUT, span(spec.timeout)))
                 (fact(words::GRACE, span(spec.grace)))
+                (fact(words::INSTANCES, spec.instances.count().to_string()))
                 (fact(words::ATTEMPTS_ALLOWED, spec.retry.attempts.to_string()))
                 @if !depends.is_empty() { (fact(words::DEPENDS_ON, depends.join(", "))) }
             }

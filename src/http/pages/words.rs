@@ -107,6 +107,9 @@ pub(super) const DURATIONS: &str = "Durações";
 pub(super) const CONFIGURATION: &str = "Configuração";
 pub(super) const TIMEOUT: &str = "Tempo limite";
 pub(super) const GRACE: &str = "Carência";
+/// Which of the runs of its start a run is.
+pub(super) const INSTANCE: &str = "Instância";
+pub(super) const INSTANCES: &str = "Instâncias";
 pub(super) const ATTEMPTS_ALLOWED: &str = "Tentativas";
 pub(super) const DEPENDS_ON: &str = "Depende de";
 pub(super) const NAME: &str = "Nome";
@@ -300,6 +303,11 @@ pub(super) fn sparkline(runs: usize, bad: usize, usual: Option<Duration>) -> Str
 /// What a lane of the timeline shows, for those who do not see it.
 pub(super) fn lane(runs: usize, bad: usize) -> String {
     format!("{}, {bad} com falha", self::runs(runs))
+}
+
+/// Which of the runs of its start a run is, and of how many; nothing when it is the only one.
+pub(super) fn instance((number, of): (u64, u64)) -> Option<String> {
+    (of > 1).then(|| format!("{number} de {of}"))
 }
 
 /// How long it has run and how long it usually takes.

@@ -1,0 +1,180 @@
+//! Several runs of one processor in one start, as real processes.
+
+use std::collections::BTreeSet;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{LIMIT, Place, processor, wait_until};
+
+/// Says which one it is, and waits until there are `$1` of them at the same time.
+const MEETING: &str = "#!/bin/sh\n\
+    echo \"$ORQUESTRADOR_INSTANCIA de $ORQUESTRADOR_INSTANCIAS\" > \"aqui-$ORQUESTRADOR_INSTANCIA\"\n\
+    n=0; while [ \"$(ls aqui-* | wc -l)\" -lt \"$1\" ]; do n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done\n";
+
+/// All that the history knows of each run.
+fn runs(place: &Place) -> Vec<Value> {
+    let told = place.run(&["historico", "--json"]);
+    let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].clone();
+    let details = |line| {
+        let told = place.run(&["execucao", id(line).as_str().unwrap(), "--json"]);
+        serde_json::from_str(&told.stdout).unwrap()
+    };
+    told.stdout.lines().map(details).collect()
+}
+
+#[test]
+fn three_instances_run_side_by_side_with_numbers_of_their_own() {
+    let place = Place::new();
+    let script = place.script("encontro.sh", MEETING);
+    let more = "instancias = 3";
+    let text = processor("trio", &[&script, "3"], more);
+    place.write("orquestrador.toml", format!("paralelismo = 3\n{text}"));
+    let ended = place.run(&["--single-run"]);
+    ended.assert_code(0);
+    for number in 1..=3 {
+        assert_eq!(
+            place.read(&format!("aqui-{number}")).trim(),
+            format!("{number} de 3")
+        );
+        ended.assert_says(&format!("trio ({number} de 3) executado com sucesso"));
+    }
+    let runs = runs(&place);
+    let ids: BTreeSet<_> = runs.iter().map(|run| run["id"].as_str().unwrap()).collect();
+    let numbers: BTreeSet<_> = runs.iter().map(|run| run["instancia"].as_u64()).collect();
+    assert_eq!((ids.len(), numbers.len()), (3, 3), "{runs:?}");
+    assert!(
+        runs.iter()
+            .all(|run| run["instancias"] == 3 && run["ciclo"] == 1)
+    );
+}
+
+#[test]
+fn one_bad_instance_makes_the_processor_a_failed_one_whichever_ends_last() {
+    for last in ["1", "2", "3"] {
+        let place = Place::new();
+        // The second one fails; the last one ends when the others are long gone.
+        let body = format!(
+            "#!/bin/sh\n[ $ORQUESTRADOR_INSTANCIA = {last} ] && sleep 0.5\n[ $ORQUESTRADOR_INSTANCIA = 2 ] && exit 7\nexit 0\n"
+        );
+        let script = place.script("um-ruim.sh", &body);
+        let text = processor("trio", &[&script], "instancias = 3");
+        place.write(
+            "orquestrador.toml",
+            format!("paralelismo = 3\nintervalo = \"1h\"\n{text}"),
+        );
+        let service = place.service(&[]);
+        let status = service.wait_for_cycles(1);
+        let trio = &status["processadores"]["trio"];
+        assert_eq!(
+            (&trio["sucesso"], &trio["codigo_saida"], &trio["execucoes"]),
+            (&Value::from(false), &Value::from(7), &Value::from(3)),
+            "{last} last: {trio}"
+        );
+        let text = service.get("/metrics").body;
+        for line in [
+            "orquestrador_processor_last_run_success{processor=\"trio\"} 0",
+            "orquestrador_processor_last_exit_code{processor=\"trio\"} 7",
+            "orquestrador_processor_consecutive_failures{processor=\"trio\"} 1",
+            "orquestrador_processor_last_success_timestamp_seconds{processor=\"trio\"} 0",
+            "orquestrador_runs_total{outcome=\"success\",processor=\"trio\"} 2",
+            "orquestrador_runs_total{outcome=\"failure\",processor=\"trio\"} 1",
+            "orquestrador_runs_queued 0",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{last}: {line} in\n{text}"
+            );
+        }
+        service.stop();
+    }
+}
+
+#[test]
+fn a_reload_from_three_instances_to_one_holds_from_the_next_cycle_on() {
+    let place = Place::new();
+    let script = place.script("conta.sh", "#!/bin/sh\necho $ORQUESTRADOR_CYCLE >> vezes\n");
+    let config = |count: u32| {
+        let text = processor("trio", &[&script], &format!("instancias = {count}"));
+        format!("paralelismo = 3\nintervalo = \"1h\"\n{text}")
+    };
+    place.write("orquestrador.toml", config(3));
+    let service = place.service(&[]);
+    let status = service.wait_for_cycles(1);
+    assert_eq!(
+        status["processadores"]["trio"]["instancias"]["desejadas"], 3,
+        "{status}"
+    );
+    place.write("orquestrador.toml", config(1));
+    service.signal(Signal::SIGHUP);
+    service.wait_for_line("processador trio.instancias: 3 -> 1");
+    service.signal(Signal::SIGUSR1);
+    let status = service.wait_for_cycles(2);
+    assert_eq!(
+        status["processadores"]["trio"]["instancias"]["desejadas"], 1,
+        "{status}"
+    );
+    assert_eq!(
+        place.read("vezes").split_whitespace().collect::<Vec<_>>(),
+        ["1", "1", "1", "2"]
+    );
+    service.stop();
+}
+
+#[test]
+fn instances_that_run_are_counted_and_shown_one_by_one() {
+    let place = Place::new();
+    let script = place.script(
+        "espera.sh",
+        "#!/bin/sh\ntouch aqui-$ORQUESTRADOR_INSTANCIA\nwhile [ ! -e fim ]; do sleep 0.02; done\n",
+    );
+    let text = processor("trio", &[&script], "instancias = 3");
+    place.write(
+        "orquestrador.toml",
+        format!("paralelismo = 2\nintervalo = \"1h\"\n{text}"),
+    );
+    let service = place.service(&[]);
+    wait_until("two that run", LIMIT, || {
+        (place.has("aqui-1") && place.has("aqui-2")).then_some(())
+    });
+    let status = service.status();
+    assert_eq!(
+        status["processadores"]["trio"]["instancias"]["em_execucao"], 2,
+        "{status}"
+    );
+    assert_eq!(status["processadores_ativos"], serde_json::json!(["trio"]));
+    let text = service.get("/metrics").body;
+    for line in [
+        "orquestrador_runs_in_flight{processor=\"trio\"} 2",
+        "orquestrador_runs_queued 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    let page = service.get("/").body;
+    assert!(
+        page.contains("trio (1 de 3)") && page.contains("trio (2 de 3)"),
+        "{page}"
+    );
+    place.write("fim", "");
+    service.wait_for_cycles(1);
+    service.stop();
+}
+
+#[test]
+fn a_number_of_instances_that_makes_no_sense_is_told_with_every_other_problem() {
+    let text = [
+        processor("zero", &["true"], "instancias = 0"),
+        processor("muitas", &["true"], "instancias = 65"),
+        processor("texto", &["true"], "instancias = \"duas\""),
+    ];
+    let place = Place::with_config(&text.concat());
+    let told = place.run(&["validar"]);
+    told.assert_code(2);
+    for words in [
+        "processador[1].instancias: 0 está fora do limite; esperado de 1 a 64",
+        "processador[2].instancias: 65 está fora do limite; esperado de 1 a 64",
+        "processador[3].instancias: é um texto; esperado um número inteiro",
+    ] {
+        told.assert_complains(words);
+    }
+}
