@@ -13,9 +13,9 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use orquestrador::domain::{
-    CancelReason, Clock, Event, FailureReason, Instance, Instances, Mode, Observer, Observers,
-    Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry,
-    RunResult, RunStart, ScheduleSpec, Stream, Timing,
+    CancelReason, Clock, Event, FailureReason, Instance, Instances, MetricSelector, Mode, Observer,
+    Observers, Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec, Report,
+    ResourceLimits, Retry, RunResult, RunStart, Scaling, ScheduleSpec, Stream, Timing,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -31,6 +31,8 @@ struct Script {
     in_flight: Arc<AtomicUsize>,
     /// What every attempt reports.
     report: Option<Report>,
+    /// What the runs of each cycle report as their backlog instead; after the last one nothing.
+    backlogs: Vec<Option<f64>>,
     most_in_flight: Arc<AtomicUsize>,
     /// Who is told of a line that every attempt writes at once; nobody unless it is to speak.
     readers: Option<Observers>,
@@ -47,6 +49,23 @@ impl Script {
             ..Self::default()
         }
     }
+}
+
+impl Script {
+    fn backlog(&self, start: &RunStart) -> Option<Report> {
+        let index = usize::try_from(start.cycle.number).expect("small") - 1;
+        let backlog = self.backlogs.get(index).copied().flatten()?;
+        Some(Report::Content(backlog.to_string().into_bytes().into()))
+    }
+}
+
+/// A report is its backlog; of another metric than `fila` it tells nothing.
+fn backlog_of(report: &Report, metric: &MetricSelector) -> Option<f64> {
+    let Report::Content(content) = report else {
+        return None;
+    };
+    let text = std::str::from_utf8(content).ok()?;
+    (metric.name == "fila").then(|| text.parse().ok()).flatten()
 }
 
 impl Runner for Script {
@@ -83,7 +102,7 @@ impl Runner for Script {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         RunResult {
             duration: began.elapsed(),
-            report: self.report.clone(),
+            report: self.report.clone().or_else(|| self.backlog(start)),
             ..RunResult::without_process(outcome, None)
         }
     }
@@ -135,6 +154,17 @@ impl Observer for Notes {
                 format!("attempt {} of {} failed", attempt.number, run.spec.name)
             }
             Event::MetricsReported { run, .. } => format!("report {}", run.spec.name),
+            Event::LoadRead(load) => {
+                let news = if load.is_newly_missing() {
+                    " missing"
+                } else {
+                    ""
+                };
+                format!(
+                    "load {:?} {} -> {}{news}",
+                    load.backlog, load.before, load.desired
+                )
+            }
             Event::Started(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
@@ -241,7 +271,8 @@ fn stage(plan: Plan, mut script: Script) -> Stage {
         observers,
         (clock, |_| None),
         Arc::clone(&shutdown),
-    );
+    )
+    .following(backlog_of);
     Stage {
         notes,
         board,
@@ -674,4 +705,92 @@ async fn until_the_last_instance_has_ended_the_state_is_the_one_of_before() {
     assert!(known.last_run.is_none() && !known.is_failing());
     running.await.expect("an end");
     assert!(board.snapshot().processors[0].is_failing());
+}
+
+/// A processor whose runs follow its backlog, 20 items each.
+fn scaled(name: &str, (min, max): (u32, u32)) -> Arc<ProcessorSpec> {
+    let scaling = Scaling {
+        min,
+        max,
+        target: 20,
+        metric: MetricSelector {
+            name: "fila".to_owned(),
+            labels: Vec::new(),
+        },
+    };
+    Arc::new(ProcessorSpec {
+        instances: Instances::ByLoad(scaling),
+        ..ProcessorSpec::clone(&spec(name, &[]))
+    })
+}
+
+/// How many runs each cycle had, and what was told of the load.
+async fn followed(
+    script: Script,
+    specs: &[Arc<ProcessorSpec>],
+    cycles: u32,
+) -> (Vec<usize>, Vec<String>) {
+    let plan = Plan {
+        single_run: false,
+        ..plan(Mode::Parallel, specs)
+    };
+    let stage = stage(plan, script);
+    let running = tokio::spawn(stage.scheduler.run());
+    // A cycle of 2 s and the interval of 60 s.
+    tokio::time::sleep(62 * SECOND * (cycles - 1) + 61 * SECOND).await;
+    stage.shutdown.request("SIGTERM");
+    running.await.expect("an end");
+    let texts = stage.notes.texts();
+    let cycles = texts.split(|text| text.starts_with("cycle ") && !text.contains("end"));
+    let starts = |facts: &[String]| {
+        facts
+            .iter()
+            .filter(|text| text.starts_with("start"))
+            .count()
+    };
+    let counts = cycles.skip(1).map(starts).collect();
+    let told = texts.iter().filter(|text| text.starts_with("load"));
+    (counts, told.cloned().collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_decides_the_runs_of_the_next_cycle_up_at_once_and_down_step_by_step() {
+    let script = Script {
+        backlogs: [100.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 400.0, 0.0]
+            .map(Some)
+            .to_vec(),
+        ..Script::new(&[("a", 2, Outcome::Success)])
+    };
+    let (counts, told) = followed(script, &[scaled("a", (1, 8))], 9).await;
+    assert_eq!(counts, [1, 5, 5, 5, 4, 4, 4, 3, 8]);
+    assert_eq!(told[0], "load Some(100.0) 1 -> 5");
+    assert_eq!(told[3], "load Some(0.0) 5 -> 4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_is_not_told_changes_nothing_and_is_said_once() {
+    let script = Script {
+        backlogs: vec![Some(100.0), None, None, Some(100.0), None],
+        ..Script::new(&[("a", 2, Outcome::Success)])
+    };
+    let (counts, told) = followed(script, &[scaled("a", (1, 8))], 5).await;
+    assert_eq!(counts, [1, 5, 5, 5, 5]);
+    assert_eq!(
+        told,
+        [
+            "load Some(100.0) 1 -> 5",
+            "load None 5 -> 5 missing",
+            "load None 5 -> 5",
+            "load Some(100.0) 5 -> 5",
+            "load None 5 -> 5 missing",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_failed_and_told_nothing_says_nothing_of_its_backlog() {
+    let script = Script::new(&[("a", 2, FAILURE), ("b", 2, Outcome::Success)]);
+    let specs = [scaled("a", (2, 8)), spec("b", &[])];
+    let (counts, told) = followed(script, &specs, 2).await;
+    assert_eq!((counts, told), (vec![3, 3], Vec::new()));
 }

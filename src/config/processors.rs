@@ -7,11 +7,10 @@ use toml::{Table, Value};
 
 use super::problem::Problems;
 use super::table::Section;
-use super::{defaults, timing, value};
+use super::{defaults, instances, timing, value};
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::instances::MOST_INSTANCES;
 use crate::domain::{
-    Instances, OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
+    OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
 };
 
 /// Attempts that can be asked for.
@@ -95,10 +94,7 @@ fn read_one(
             .unwrap_or(base.accepts_dry_run),
         limits: limits(&mut section),
         output: output(&mut section).unwrap_or(base.output),
-        instances: section
-            .count("instancias", i64::from(MOST_INSTANCES))
-            .and_then(|count| u32::try_from(count).ok())
-            .map_or(base.instances, Instances::Fixed),
+        instances: instances::read(&mut section).unwrap_or(base.instances),
         name: base.name,
         command: base.command,
     };

@@ -22,7 +22,7 @@ pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
 pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
-pub use instances::{Instance, Instances};
+pub use instances::{Instance, Instances, KnownLoad, Load, MetricSelector, Scaling};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};

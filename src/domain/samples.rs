@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Configured, Cycle, CycleStart, Escaped, Event, FailureReason, Instance, Instances, Mode,
-    Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Run,
-    RunId, RunResult, RunStart, Schedule, SkipReason, Stream, StreamTotals, Timing, TraceContext,
-    Trigger, Usage,
+    Configured, Cycle, CycleStart, Escaped, Event, FailureReason, Instance, Instances,
+    MetricSelector, Mode, Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec,
+    ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Scaling, Schedule, SkipReason, Stream,
+    StreamTotals, Timing, TraceContext, Trigger, Usage,
 };
 
 /// The instant at which everything happens: 2026-11-22 18:04:06 UTC.
@@ -48,6 +48,19 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
             file: None,
         },
     })
+}
+
+/// Runs that follow a backlog, 20 items each.
+pub(crate) fn scaling() -> Scaling {
+    Scaling {
+        min: 1,
+        max: 8,
+        target: 20,
+        metric: MetricSelector {
+            name: "fila".to_owned(),
+            labels: Vec::new(),
+        },
+    }
 }
 
 /// The same, as the whole configuration has it.

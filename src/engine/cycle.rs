@@ -14,6 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::control::Shutdown;
+use super::load::{BacklogOf, Loads};
 use super::plan::Plan;
 use super::run::{Ended, Gate, Planned};
 use super::runner::Runner;
@@ -46,6 +47,9 @@ pub struct Cycles<R> {
     last_traces: Mutex<HashMap<Option<ProcessorName>, TraceContext>>,
     /// Who writes facts down before they are told; none when nothing may be written.
     record: Option<Record>,
+    /// Reads a backlog out of what a processor reports; none when no start follows one.
+    pub(super) backlog_of: Option<BacklogOf>,
+    pub(super) loads: Loads,
     /// How many runs may be in flight.
     pub(super) slots: Arc<Semaphore>,
     started: AtomicU64,
@@ -90,6 +94,8 @@ impl<R: Runner> Cycles<R> {
             relate: None,
             last_traces: Mutex::default(),
             record: None,
+            backlog_of: None,
+            loads: Loads::default(),
             slots,
             started: AtomicU64::new(0),
         }
@@ -99,6 +105,15 @@ impl<R: Runner> Cycles<R> {
     #[must_use]
     pub fn recorded(self, record: Option<Record>) -> Self {
         Self { record, ..self }
+    }
+
+    /// Has starts follow the backlog that `backlog_of` reads.
+    #[must_use]
+    pub fn following(self, backlog_of: BacklogOf) -> Self {
+        Self {
+            backlog_of: Some(backlog_of),
+            ..self
+        }
     }
 
     /// Has `relate` told of each cycle's span.
@@ -202,6 +217,7 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
+        untold.extend(self.follow_loads(&cycle));
         untold.push(Event::CycleFinished(Arc::clone(&cycle)));
         self.state(&untold).await;
         cycle
@@ -214,7 +230,7 @@ impl<R: Runner> Cycles<R> {
             let size = if is_refused {
                 1
             } else {
-                spec.instances.count()
+                self.loads.size_of(&spec)
             };
             Set { spec, size }
         };

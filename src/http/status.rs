@@ -345,7 +345,7 @@ fn processor_report(
         duration: run.map(|run| seconds(run.result.duration)),
         exit_code: run.and_then(|run| run.result.exit_code),
         attempts: run.map(|run| run.result.attempts.len()),
-        instances: InstancesReport::of(processor),
+        instances: InstancesReport::of(processor, views),
         results: processor.results,
         successes: processor.successes,
         errors: processor.results - processor.successes,

@@ -293,6 +293,11 @@ impl Observer for Console {
                 self.write(&[words::retry(run, attempt, *wait)]);
             }
             Event::Restored(restored) => self.restored(restored),
+            Event::LoadRead(load) => {
+                if let Some(line) = words::load(load) {
+                    self.write(&[line]);
+                }
+            }
             Event::HistoryFailed { reason, .. } => {
                 self.write(&[format!("⚠️  O histórico não pode ser gravado: {reason}")]);
             }

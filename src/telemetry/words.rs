@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, MissReason, Missed, Outcome,
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, Load, MissReason, Missed, Outcome,
     ReloadResult, Run, RunStart, SkipReason,
 };
 
@@ -89,6 +89,22 @@ pub(super) fn retry(run: &RunStart, attempt: &Attempt, wait: Duration) -> String
         spec.retry.attempts,
         duration(wait)
     )
+}
+
+/// That a backlog asks for another number of runs, or is not told; nothing while all is as it was.
+pub(super) fn load(load: &Load) -> Option<String> {
+    let (name, metric) = (&load.processor, &load.metric);
+    match load.backlog {
+        None if load.is_newly_missing() => Some(format!(
+            "⚠️  {name}: o relatório de métricas não traz {metric}; as instâncias ficam em {}",
+            load.desired
+        )),
+        Some(backlog) if load.desired != load.before => Some(format!(
+            "📈 {name}: {backlog} na fila; instâncias no próximo início: {} (eram {})",
+            load.desired, load.before
+        )),
+        None | Some(_) => None,
+    }
 }
 
 /// That the history is written again.

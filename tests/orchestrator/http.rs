@@ -96,7 +96,7 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     );
     assert_keys(
         &status["processadores"]["bom"]["instancias"],
-        "desejadas em_execucao",
+        "desejadas em_execucao carga",
     );
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{LIMIT, Place, processor, wait_until};
+use crate::support::{LIMIT, Place, Running, processor, wait_until};
 
 /// Says which one it is, and waits until there are `$1` of them at the same time.
 const MEETING: &str = "#!/bin/sh\n\
@@ -177,4 +177,154 @@ fn a_number_of_instances_that_makes_no_sense_is_told_with_every_other_problem() 
     ] {
         told.assert_complains(words);
     }
+}
+
+/// Reports what stands in the file `fila` as its queue.
+const QUEUE: &str = "#!/bin/sh\nset -e\n\
+    printf '# TYPE docx_queue_records gauge\ndocx_queue_records{collection=\"versao\",state=\"waiting\"} %s\n' \"$(cat fila)\" \
+    > \"$ORQUESTRADOR_METRICS_FILE.tmp\"\nmv \"$ORQUESTRADOR_METRICS_FILE.tmp\" \"$ORQUESTRADOR_METRICS_FILE\"\n\
+    echo x >> \"vezes-$ORQUESTRADOR_CYCLE\"\n";
+
+fn following(place: &Place, instances: &str) -> String {
+    let script = place.script("fila.sh", QUEUE);
+    let text = processor("trio", &[&script], instances);
+    format!("paralelismo = 8\nintervalo = \"1h\"\n{text}")
+}
+
+/// Asks for a cycle, but for the first; how many runs it had.
+fn one_more(service: &Running, place: &Place, cycle: u64) -> usize {
+    if cycle > 1 {
+        service.signal(Signal::SIGUSR1);
+    }
+    service.wait_for_cycles(cycle);
+    place.read(&format!("vezes-{cycle}")).lines().count()
+}
+
+fn assert_metrics(service: &Running, lines: &[&str]) {
+    let text = service.get("/metrics").body;
+    for line in lines {
+        assert!(
+            text.lines().any(|found| found == *line),
+            "{line} in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_reported_backlog_of_a_hundred_makes_five_of_the_next_start_and_goes_down_again_one_by_one() {
+    let place = Place::new();
+    let text = following(&place, "instancias = { min = 1, max = 8, alvo = 20 }");
+    let fixed = processor("fixo", &["true"], "instancias = 2");
+    place.write("orquestrador.toml", text + &fixed);
+    place.write("fila", "100");
+    let service = place.service(&[]);
+    assert_eq!(one_more(&service, &place, 1), 1);
+    service.wait_for_line("trio: 100 na fila; instâncias no próximo início: 5 (eram 1)");
+    assert_metrics(
+        &service,
+        &[
+            "orquestrador_desired_instances{processor=\"trio\"} 5",
+            "orquestrador_desired_instances{processor=\"fixo\"} 2",
+            "orquestrador_processor_backlog{processor=\"trio\"} 100",
+            "orquestrador_processor_backlog_missing{processor=\"trio\"} 0",
+        ],
+    );
+    let status = service.status();
+    let told = &status["processadores"]["trio"]["instancias"];
+    let expected = (&Value::from(5), &Value::from(100.0));
+    assert_eq!(
+        (&told["desejadas"], &told["carga"]["fila"]),
+        expected,
+        "{told}"
+    );
+    let fixed = &status["processadores"]["fixo"]["instancias"];
+    assert_eq!(fixed["carga"], Value::Null);
+    place.write("fila", "0");
+    let counts: Vec<_> = (2..=8)
+        .map(|cycle| one_more(&service, &place, cycle))
+        .collect();
+    assert_eq!(counts, [5, 5, 5, 4, 4, 4, 3]);
+    let page = service.get("/processadores/trio").body;
+    assert!(
+        page.contains("3, de 1 a 8; 0 na fila, 20 por instância"),
+        "{page}"
+    );
+    service.stop();
+}
+
+#[test]
+fn a_backlog_that_nobody_reports_is_a_warning_once_and_a_state_that_is_seen() {
+    let place = Place::new();
+    let text = following(
+        &place,
+        "instancias = { min = 2, max = 8, alvo = 20, metrica = 'outra{x=\"y\"}' }",
+    );
+    place.write("orquestrador.toml", &text);
+    place.write("fila", "100");
+    let service = place.service(&[]);
+    assert_eq!(one_more(&service, &place, 1), 2);
+    assert_metrics(
+        &service,
+        &[
+            "orquestrador_processor_backlog_missing{processor=\"trio\"} 1",
+            "orquestrador_desired_instances{processor=\"trio\"} 2",
+        ],
+    );
+    let served = service.get("/metrics").body;
+    assert!(!served.contains("orquestrador_processor_backlog{"));
+    let load = service.status()["processadores"]["trio"]["instancias"]["carga"].clone();
+    let expected = (&Value::from(true), &Value::Null);
+    assert_eq!((&load["ausente"], &load["fila"]), expected, "{load}");
+    one_more(&service, &place, 2);
+    // The configuration is repaired: the backlog is followed from the next cycle on.
+    let repaired = text.replace("outra{x=\"y\"}", "docx_queue_records");
+    place.write("orquestrador.toml", repaired);
+    service.signal(Signal::SIGHUP);
+    service.wait_for_line("processador trio.instancias.metrica");
+    one_more(&service, &place, 3);
+    assert_metrics(
+        &service,
+        &["orquestrador_processor_backlog_missing{processor=\"trio\"} 0"],
+    );
+    assert_eq!(one_more(&service, &place, 4), 5);
+    let ended = service.stop();
+    let said = ended
+        .stdout
+        .matches("o relatório de métricas não traz outra{x=\"y\"}");
+    assert_eq!(said.count(), 1, "{ended}");
+}
+
+#[test]
+fn every_problem_of_a_table_of_instances_is_told_and_validar_shows_what_holds() {
+    let wrong = "instancias = { min = 9, max = 3, alvo = 0, metrica = \"uma fila\", alv = 1 }";
+    let bad = processor("a", &["true"], wrong) + &processor("b", &["true"], "instancias = {}");
+    let place = Place::with_config(&bad);
+    let told = place.run(&["validar"]);
+    told.assert_code(2);
+    for words in [
+        "processador[1].instancias.min: 9 é mais do que max, que é 3",
+        "processador[1].instancias.alvo: 0 está fora do limite; esperado de 1 a 1000000",
+        "processador[1].instancias.metrica: \"uma fila\" não é uma métrica",
+        "processador[1].instancias.alv: chave desconhecida; talvez alvo?",
+        "processador[2].instancias.max: falta; esperado um número de 1 a 64",
+        "processador[2].instancias.alvo: falta; esperado um número de 1 a 1000000",
+    ] {
+        told.assert_complains(words);
+    }
+    let good = processor("a", &["true"], "instancias = { max = 3, alvo = 20 }");
+    place.write("orquestrador.toml", format!("paralelismo = 2\n{good}"));
+    let told = place.run(&["validar"]);
+    told.assert_code(0);
+    for words in [
+        "min = 1",
+        "max = 3",
+        "alvo = 20",
+        "docx_queue_records{state=",
+    ] {
+        told.assert_says(words);
+    }
+    told.assert_complains("a.instancias: até 3, mas paralelismo = 2 deixa no máximo 2 lado a lado");
+    let launch = place.program(&["validar"]);
+    let told = launch.env("ORQUESTRADOR_MODO", "sequencial").run();
+    told.assert_complains("a.instancias: no modo sequencial");
 }

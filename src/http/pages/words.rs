@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+use crate::domain::{
+    CancelReason, ErrorReason, FailureReason, Instances, KnownLoad, Outcome, SkipReason,
+};
 
 pub(super) const PRODUCT: &str = "Orquestrador de Processadores";
 pub(super) const SHORT_PRODUCT: &str = "Orquestrador";
@@ -308,6 +310,23 @@ pub(super) fn lane(runs: usize, bad: usize) -> String {
 /// Which of the runs of its start a run is, and of how many; nothing when it is the only one.
 pub(super) fn instance((number, of): (u64, u64)) -> Option<String> {
     (of > 1).then(|| format!("{number} de {of}"))
+}
+
+/// How many runs the next start has and, where that follows a backlog, why.
+pub(super) fn instances(instances: &Instances, load: &KnownLoad) -> String {
+    let desired = load.desired(instances);
+    let Some(scaling) = instances.scaling() else {
+        return desired.to_string();
+    };
+    let bounds = format!("{desired}, de {} a {}", scaling.min, scaling.max);
+    match load.last().map(|load| load.backlog) {
+        None => bounds,
+        Some(None) => format!("{bounds}; o relatório não traz {}", scaling.metric),
+        Some(Some(backlog)) => format!(
+            "{bounds}; {backlog} na fila, {} por instância",
+            scaling.target
+        ),
+    }
 }
 
 /// How long it has run and how long it usually takes.
