@@ -142,9 +142,10 @@ impl KnownLoad {
         self.last = Some(load.clone());
     }
 
-    /// It is followed in another way from now on: what was read says nothing any more.
-    pub fn forget_reading(&mut self) {
+    /// These hold from now on: what was read says nothing any more, and without a backlog there is no wish.
+    pub fn configured(&mut self, instances: &Instances) {
         self.last = None;
+        self.wish = self.wish.filter(|_| instances.scaling().is_some());
     }
 
     /// How many runs the next start is to have.

@@ -2,8 +2,8 @@
 //!
 //! Refuses to know how a report is read and who else follows the wish.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cycle::Cycles;
 use super::runner::Runner;
@@ -95,6 +95,15 @@ impl Loads {
             followed.wish.count = count;
         }
         Some(act(followed))
+    }
+
+    /// Forgets whoever follows no backlog in these settings.
+    pub(super) fn configured(&self, specs: &[Arc<ProcessorSpec>]) {
+        let following = specs
+            .iter()
+            .filter(|spec| spec.instances.scaling().is_some());
+        let following: HashSet<_> = following.map(|spec| &spec.name).collect();
+        self.locked().retain(|name, _| following.contains(name));
     }
 
     /// How many runs the next start of `spec` has.

@@ -288,7 +288,7 @@ impl Inner {
                 status.next_start = None;
             }
             if status.spec.instances != spec.instances {
-                status.load.forget_reading();
+                status.load.configured(&spec.instances);
             }
             status.spec = Arc::clone(spec);
             self.status.processors.push(status);

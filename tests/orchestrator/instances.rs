@@ -328,3 +328,62 @@ fn every_problem_of_a_table_of_instances_is_told_and_validar_shows_what_holds() 
     let told = launch.env("ORQUESTRADOR_MODO", "sequencial").run();
     told.assert_complains("a.instancias: no modo sequencial");
 }
+
+#[test]
+fn runs_of_one_start_that_a_crash_left_open_are_one_failure() {
+    let place = Place::new();
+    let script = place.script(
+        "dorme.sh",
+        "#!/bin/sh\ntouch aqui-$ORQUESTRADOR_INSTANCIA\nexec sleep 60\n",
+    );
+    let text = processor("trio", &[&script], "instancias = 3");
+    place.write(
+        "orquestrador.toml",
+        format!("paralelismo = 3\nintervalo = \"1h\"\n{text}"),
+    );
+    let service = place.service(&[]);
+    wait_until("three that run", LIMIT, || {
+        (1..=3)
+            .all(|number| place.has(&format!("aqui-{number}")))
+            .then_some(())
+    });
+    service.signal(Signal::SIGKILL);
+    service.wait();
+    let service = place.service(&[]);
+    assert_metrics(
+        &service,
+        &[
+            "orquestrador_processor_consecutive_failures{processor=\"trio\"} 1",
+            "orquestrador_runs_total{outcome=\"error\",processor=\"trio\"} 3",
+        ],
+    );
+    service.stop();
+}
+
+#[test]
+fn a_processor_that_followed_its_backlog_and_is_fixed_for_a_while_begins_at_its_minimum_again() {
+    let place = Place::new();
+    let followed = following(&place, "instancias = { min = 1, max = 8, alvo = 20 }");
+    let fixed = following(&place, "instancias = 2");
+    place.write("orquestrador.toml", &followed);
+    place.write("fila", "100");
+    let service = place.service(&[]);
+    assert_eq!(one_more(&service, &place, 1), 1);
+    let desired = |count: u64| {
+        service.wait_for_status("the wish", |status| {
+            let told = &status["processadores"]["trio"]["instancias"]["desejadas"];
+            (told.as_u64() == Some(count)).then_some(())
+        });
+        let line = format!("orquestrador_desired_instances{{processor=\"trio\"}} {count}");
+        assert_metrics(&service, &[&line]);
+    };
+    desired(5);
+    for (text, count) in [(&fixed, 2), (&followed, 1)] {
+        place.write("orquestrador.toml", text);
+        service.signal(Signal::SIGHUP);
+        desired(count);
+    }
+    assert_eq!(one_more(&service, &place, 2), 1);
+    assert_eq!(one_more(&service, &place, 3), 5);
+    service.stop();
+}

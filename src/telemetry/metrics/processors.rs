@@ -169,7 +169,7 @@ impl Processors {
                 series.own_next = None;
             }
             if series.spec.instances != one.spec.instances {
-                series.load.forget_reading();
+                series.load.configured(&one.spec.instances);
             }
             series.spec = Arc::clone(&one.spec);
             series.max_staleness = one.max_staleness;
