@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::cycle::Cycles;
 use super::runner::Runner;
 use crate::domain::{
-    Cycle, Event, Load, MetricSelector, Outcome, ProcessorName, ProcessorSpec, Report, RunStart,
-    Scaling,
+    Cycle, Event, Load, MetricSelector, Outcome, ProcessorName, ProcessorSpec, Report, Run,
+    RunStart, Scaling,
 };
 
 /// Reads the sum of some series out of a report; none when it has none of them.
@@ -72,6 +72,34 @@ impl Followed {
             was_told: true,
         }
     }
+
+    /// The runs of one start of a cycle have ended. A start that did not succeed in any of them and told nothing says
+    /// nothing of its backlog.
+    fn ended(&mut self, cycle: &Cycle, runs: &[Arc<Run>]) -> Option<Load> {
+        let number = cycle.start.number;
+        // A start that was skipped leaves alone what one that still runs has told.
+        let reported = self.reported.take_if(|(of, _)| *of == number);
+        let backlog = reported.map(|(_, backlog)| backlog);
+        let has_success = runs
+            .iter()
+            .any(|run| run.result.outcome == Outcome::Success);
+        if backlog.is_none() && !has_success {
+            return None;
+        }
+        let before = self.wish.count;
+        if let Some(backlog) = backlog {
+            self.wish.follow(&self.scaling, backlog);
+        }
+        Some(Load {
+            processor: runs.first()?.start.spec.name.clone(),
+            at: cycle.finished_at,
+            metric: self.scaling.metric.clone(),
+            backlog,
+            before,
+            desired: self.wish.count,
+            was_told: std::mem::replace(&mut self.was_told, backlog.is_some()),
+        })
+    }
 }
 
 /// The processors whose runs follow their load.
@@ -129,56 +157,32 @@ impl<R: Runner> Cycles<R> {
         });
     }
 
-    /// What the starts of a cycle that has ended make of the next ones. A start that did not succeed in any run and told
-    /// nothing says nothing of its backlog.
+    /// What the starts of a cycle that has ended make of the next ones.
     pub(super) fn follow_loads(&self, cycle: &Cycle) -> Vec<Event> {
         if self.backlog_of.is_none() || self.plan.dry_run {
             return Vec::new();
         }
-        let number = cycle.start.number;
-        let mut told: Vec<Event> = Vec::new();
-        let starts = cycle
-            .runs
-            .chunk_by(|left, right| left.start.spec.name == right.start.spec.name);
-        for runs in starts {
-            let Some(spec) = runs.first().map(|run| &run.start.spec) else {
-                continue;
-            };
-            let has_success = runs
-                .iter()
-                .any(|run| run.result.outcome == Outcome::Success);
-            let load = self.loads.with(spec, |followed| {
-                let backlog = followed.reported.take().filter(|(of, _)| *of == number);
-                let backlog = backlog.map(|(_, backlog)| backlog);
-                if backlog.is_none() && !has_success {
-                    return None;
-                }
-                let before = followed.wish.count;
-                if let Some(backlog) = backlog {
-                    followed.wish.follow(&followed.scaling, backlog);
-                }
-                let was_told = std::mem::replace(&mut followed.was_told, backlog.is_some());
-                Some(Load {
-                    processor: spec.name.clone(),
-                    at: cycle.finished_at,
-                    metric: followed.scaling.metric.clone(),
-                    backlog,
-                    before,
-                    desired: followed.wish.count,
-                    was_told,
-                })
-            });
-            told.extend(load.flatten().map(Event::LoadRead));
-        }
-        told
+        let of_one =
+            |left: &Arc<Run>, right: &Arc<Run>| left.start.spec.name == right.start.spec.name;
+        let load = |runs: &[Arc<Run>]| {
+            let spec = &runs.first()?.start.spec;
+            self.loads
+                .with(spec, |followed| followed.ended(cycle, runs))
+                .flatten()
+        };
+        let loads = cycle.runs.chunk_by(of_one).filter_map(load);
+        loads.map(Event::LoadRead).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::{CycleStart, SkipReason, samples};
 
     fn scaling(min: u32, max: u32, target: u32) -> Scaling {
         let metric = MetricSelector {
@@ -210,6 +214,32 @@ mod tests {
         assert_eq!(
             wishes(&scaling(1, 8, 20), &backlogs),
             [1, 5, 5, 5, 4, 4, 4, 3, 3, 3, 3, 2]
+        );
+    }
+
+    #[test]
+    fn a_start_that_is_skipped_leaves_alone_what_one_that_runs_has_told() {
+        let cycle = |number, outcome| {
+            let runs = vec![samples::run("a", outcome)];
+            let mut start = CycleStart::clone(&samples::cycle_start());
+            start.number = number;
+            Cycle {
+                start: Arc::new(start),
+                duration: Duration::ZERO,
+                finished_at: samples::instant(),
+                outcome,
+                runs,
+            }
+        };
+        let mut followed = Followed::new(&scaling(1, 8, 20));
+        followed.reported = Some((1, 100.0));
+        let skipped = cycle(2, Outcome::Skip(SkipReason::Overlap));
+        assert_eq!(followed.ended(&skipped, &skipped.runs), None);
+        let ended = cycle(1, Outcome::Success);
+        let load = followed.ended(&ended, &ended.runs).expect("a load");
+        assert_eq!(
+            (load.backlog, load.before, load.desired),
+            (Some(100.0), 1, 5)
         );
     }
 
