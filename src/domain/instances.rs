@@ -174,6 +174,14 @@ impl Instance {
     /// The only one.
     pub const ONLY: Self = Self { number: 1, of: 1 };
 
+    /// The one that these texts tell; none when they make no sense together.
+    #[must_use]
+    pub fn from_texts(number: &str, of: &str) -> Option<Self> {
+        let (number, of) = (number.parse().ok()?, of.parse().ok()?);
+        let is_possible = (1..=of).contains(&number) && of <= MOST_INSTANCES;
+        is_possible.then_some(Self { number, of })
+    }
+
     /// Whether there are others beside it.
     #[must_use]
     pub fn has_others(self) -> bool {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -266,16 +267,16 @@ fn processing_leaves_no_file_of_a_document_outside_the_data_folder_and_names_no_
     }
 }
 
-/// 500 versions wait for two instances of the comparing processor.
-fn five_hundred_versions() -> Place {
+/// 500 versions wait for several instances of the comparing processor, each of which takes so many.
+fn five_hundred_versions(instances: &str, each: usize) -> Place {
     let config = [
-        "paralelismo = 2\n".to_owned(),
+        "paralelismo = 4\nintervalo = \"1h\"\n".to_owned(),
         processor(
             "automatico",
             &["@orquestrador", "processador", "automatico"],
-            "instancias = 2",
+            instances,
         ),
-        "[documentos]\nversoes_por_execucao = 500\n".to_owned(),
+        format!("[documentos]\nversoes_por_execucao = {each}\n"),
     ];
     let place = Place::with_config(&config.concat());
     put(&place, "modelo-locacao.docx", "m.docx");
@@ -312,7 +313,7 @@ fn five_hundred_versions() -> Place {
 
 #[test]
 fn two_instances_of_one_processor_store_the_results_of_five_hundred_versions_exactly_once() {
-    let place = five_hundred_versions();
+    let place = five_hundred_versions("instancias = 2", 500);
     let number = |sql: &str| -> i64 { store(&place).query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(
         number("SELECT count(*) FROM versao WHERE status = 'processar'"),
@@ -351,4 +352,24 @@ fn two_instances_of_one_processor_store_the_results_of_five_hundred_versions_exa
         "rows that went again"
     );
     assert_eq!(place.files("dados/relatorios").len(), 500);
+}
+
+#[test]
+fn the_instances_of_a_start_follow_the_queue_and_each_takes_as_many_versions_as_one_run_may() {
+    let place = five_hundred_versions("instancias = { max = 4, alvo = 100 }", 50);
+    let done = || -> i64 {
+        let sql = "SELECT count(*) FROM versao WHERE status = 'concluido'";
+        store(&place).query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let service = place.service(&[]);
+    let desired = |status: &Value| {
+        let told = &status["processadores"]["automatico"]["instancias"];
+        (told["desejadas"].as_u64(), told["carga"]["fila"].as_f64())
+    };
+    let status = service.wait_for_cycles(1);
+    assert_eq!((done(), desired(&status)), (50, (Some(4), Some(450.0))));
+    service.signal(Signal::SIGUSR1);
+    service.wait_for_cycles(2);
+    assert_eq!(done(), 250, "four times as many as one run may take");
+    service.stop();
 }
