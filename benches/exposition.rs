@@ -40,6 +40,7 @@ fn spec(number: usize) -> Arc<ProcessorSpec> {
         timeout: Duration::from_mins(5),
         grace: Duration::from_secs(10),
         timing: orquestrador::domain::Timing::default(),
+        instances: orquestrador::domain::Instances::default(),
         retry: Retry {
             attempts: 1,
             wait: Duration::from_secs(1),
@@ -70,6 +71,7 @@ fn facts(specs: &[Arc<ProcessorSpec>]) -> Vec<[Event; 2]> {
         mode: Mode::Sequential,
         trigger: Trigger::Startup,
         processors: specs.len(),
+        runs: specs.len(),
         started_at: at,
         delay: Duration::ZERO,
         trace: None,
@@ -78,6 +80,7 @@ fn facts(specs: &[Arc<ProcessorSpec>]) -> Vec<[Event; 2]> {
         let start = Arc::new(RunStart {
             id: RunId::new(at),
             spec: Arc::clone(spec),
+            instance: orquestrador::domain::Instance::ONLY,
             cycle: Arc::clone(&cycle),
             started_at: at,
             queue_wait: Duration::from_millis(1),

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,9 +13,9 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use orquestrador::domain::{
-    CancelReason, Clock, Event, FailureReason, Mode, Observer, Observers, Outcome, OutputLine,
-    OutputSpec, ProcessorName, ProcessorSpec, Report, ResourceLimits, Retry, RunResult, RunStart,
-    ScheduleSpec, Stream, Timing,
+    CancelReason, Clock, Event, FailureReason, Instance, Instances, MetricSelector, Mode, Observer,
+    Observers, Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec, Report,
+    ResourceLimits, Retry, RunResult, RunStart, Scaling, ScheduleSpec, Stream, Timing,
 };
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Cycles, Plan, RunStop, Runner, Scheduler, Shutdown};
@@ -26,9 +26,13 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Script {
     runs: BTreeMap<&'static str, (Duration, Outcome)>,
+    /// The same for one of several runs of a start.
+    of_instances: BTreeMap<(&'static str, u32), (Duration, Outcome)>,
     in_flight: Arc<AtomicUsize>,
     /// What every attempt reports.
     report: Option<Report>,
+    /// What the runs of each cycle report as their backlog instead; after the last one nothing.
+    backlogs: Vec<Option<f64>>,
     most_in_flight: Arc<AtomicUsize>,
     /// Who is told of a line that every attempt writes at once; nobody unless it is to speak.
     readers: Option<Observers>,
@@ -45,6 +49,23 @@ impl Script {
             ..Self::default()
         }
     }
+}
+
+impl Script {
+    fn backlog(&self, start: &RunStart) -> Option<Report> {
+        let index = usize::try_from(start.cycle.number).expect("small") - 1;
+        let backlog = self.backlogs.get(index).copied().flatten()?;
+        Some(Report::Content(backlog.to_string().into_bytes().into()))
+    }
+}
+
+/// A report is its backlog; of another metric than `fila` it tells nothing.
+fn backlog_of(report: &Report, metric: &MetricSelector) -> Option<f64> {
+    let Report::Content(content) = report else {
+        return None;
+    };
+    let text = std::str::from_utf8(content).ok()?;
+    (metric.name == "fila").then(|| text.parse().ok()).flatten()
 }
 
 impl Runner for Script {
@@ -65,7 +86,12 @@ impl Runner for Script {
             let run = Arc::clone(start);
             readers.state(&Event::RunOutput { run, line });
         }
-        let (duration, outcome) = self.runs[start.spec.name.as_str()];
+        let name = start.spec.name.as_str();
+        let own = self
+            .of_instances
+            .iter()
+            .find(|((of, number), _)| *of == name && *number == start.instance.number);
+        let (duration, outcome) = own.map_or_else(|| self.runs[name], |(_, scripted)| *scripted);
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let began = Instant::now();
@@ -76,7 +102,7 @@ impl Runner for Script {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         RunResult {
             duration: began.elapsed(),
-            report: self.report.clone(),
+            report: self.report.clone().or_else(|| self.backlog(start)),
             ..RunResult::without_process(outcome, None)
         }
     }
@@ -115,14 +141,11 @@ impl Observer for Notes {
             Event::CycleStarted(start) => {
                 format!("cycle {} {}", start.number, start.trigger.label())
             }
-            Event::RunStarted(start) => format!("start {}", start.spec.name),
+            Event::RunStarted(start) => format!("start {}", named(start)),
             Event::RunOutput { run, line } => format!("{} says {}", run.spec.name, line.text),
             Event::RunFinished(run) => {
                 let reason = run.result.outcome.reason().unwrap_or("-");
-                format!(
-                    "end {} {} {reason}",
-                    run.start.spec.name, run.result.outcome
-                )
+                format!("end {} {} {reason}", named(&run.start), run.result.outcome)
             }
             Event::CycleFinished(cycle) => format!("cycle end {}", cycle.outcome),
             Event::ShutdownStarted { signal } => format!("shutdown {signal}"),
@@ -131,6 +154,17 @@ impl Observer for Notes {
                 format!("attempt {} of {} failed", attempt.number, run.spec.name)
             }
             Event::MetricsReported { run, .. } => format!("report {}", run.spec.name),
+            Event::LoadRead(load) => {
+                let news = if load.is_newly_missing() {
+                    " missing"
+                } else {
+                    ""
+                };
+                format!(
+                    "load {:?} {} -> {}{news}",
+                    load.backlog, load.before, load.desired
+                )
+            }
             Event::Started(_)
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
@@ -151,6 +185,22 @@ impl Observer for Notes {
     }
 }
 
+/// Name and, of several, number.
+fn named(start: &RunStart) -> String {
+    match start.instance.of {
+        1 => start.spec.name.to_string(),
+        of => format!("{} {}/{of}", start.spec.name, start.instance.number),
+    }
+}
+
+/// A processor with so many runs in each start.
+fn several(name: &str, count: u32, depends_on: &[&str]) -> Arc<ProcessorSpec> {
+    Arc::new(ProcessorSpec {
+        instances: Instances::Fixed(count),
+        ..ProcessorSpec::clone(&spec(name, depends_on))
+    })
+}
+
 fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
     let name_of = |text: &str| ProcessorName::try_from(text.to_owned()).expect("a name");
     Arc::new(ProcessorSpec {
@@ -168,6 +218,7 @@ fn spec(name: &str, depends_on: &[&str]) -> Arc<ProcessorSpec> {
             codes: Vec::new(),
         },
         timing: Timing::default(),
+        instances: Instances::default(),
         depends_on: depends_on.iter().map(|name| name_of(name)).collect(),
         environment: Vec::new(),
         clear_environment: false,
@@ -220,7 +271,8 @@ fn stage(plan: Plan, mut script: Script) -> Stage {
         observers,
         (clock, |_| None),
         Arc::clone(&shutdown),
-    );
+    )
+    .following(backlog_of);
     Stage {
         notes,
         board,
@@ -529,4 +581,216 @@ async fn the_board_says_since_when_a_processor_fails_and_takes_a_silent_loop_for
         stage.board.snapshot().is_stalled(),
         "the loop has ended and nobody ticks"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_instances_of_a_processor_run_side_by_side_each_with_an_id_of_its_own_as_slots_allow() {
+    for (parallelism, seconds) in [(8, 2), (3, 2), (2, 4), (1, 6)] {
+        let script = Script::new(&[("a", 2, Outcome::Success)]);
+        let most = Arc::clone(&script.most_in_flight);
+        let plan = Plan {
+            parallelism,
+            ..plan(Mode::Parallel, &[several("a", 3, &[])])
+        };
+        let stage = stage(plan, script);
+        let cycle = stage.scheduler.run().await.expect("a cycle");
+        assert_eq!(cycle.duration, seconds * SECOND, "{parallelism} slots");
+        assert_eq!(most.load(Ordering::SeqCst), parallelism.min(3));
+        assert_eq!((cycle.start.processors, cycle.start.runs), (1, 3));
+        let numbers: Vec<_> = cycle.runs.iter().map(|run| run.start.instance).collect();
+        let of = |number| Instance { number, of: 3 };
+        assert_eq!(numbers, [of(1), of(2), of(3)]);
+        let ids: BTreeSet<_> = cycle.runs.iter().map(|run| run.start.id.as_str()).collect();
+        assert_eq!(ids.len(), 3);
+        let known = &stage.board.snapshot().processors[0];
+        assert_eq!((known.results, known.successes), (3, 3));
+        assert_eq!(known.state.consecutive_failures, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_sequential_mode_instances_run_one_after_another() {
+    let script = Script::new(&[("a", 2, Outcome::Success), ("b", 1, Outcome::Success)]);
+    let most = Arc::clone(&script.most_in_flight);
+    let stage = stage(
+        plan(Mode::Sequential, &[several("a", 3, &[]), spec("b", &[])]),
+        script,
+    );
+    let cycle = stage.scheduler.run().await.expect("a cycle");
+    assert_eq!(cycle.duration, 7 * SECOND);
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    let starts = stage.notes.texts();
+    let starts: Vec<_> = starts
+        .iter()
+        .filter(|text| text.starts_with("start"))
+        .collect();
+    assert_eq!(
+        starts,
+        ["start a 1/3", "start a 2/3", "start a 3/3", "start b"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_of_which_one_instance_failed_has_failed_whichever_ends_last() {
+    for bad in 1..=3 {
+        for (late, mode) in
+            (1..=3).flat_map(|late| [(late, Mode::Parallel), (late, Mode::Sequential)])
+        {
+            let mut script = Script::new(&[("a", 2, Outcome::Success)]);
+            let seconds = |number| Duration::from_secs(if number == late { 5 } else { 2 });
+            for number in 1..=3 {
+                let outcome = if number == bad {
+                    FAILURE
+                } else {
+                    Outcome::Success
+                };
+                script
+                    .of_instances
+                    .insert(("a", number), (seconds(number), outcome));
+            }
+            let stage = stage(plan(mode, &[several("a", 3, &[])]), script);
+            let cycle = stage.scheduler.run().await.expect("a cycle");
+            let case = format!("{mode:?}: {bad} bad, {late} last");
+            assert_eq!(cycle.outcome, FAILURE, "{case}");
+            let known = &stage.board.snapshot().processors[0];
+            assert!(known.is_failing(), "{case}");
+            assert_eq!(known.state.consecutive_failures, 1, "{case}");
+            assert_eq!(known.state.last_success, None, "{case}");
+            assert_eq!(known.state.last_outcome, Some(FAILURE), "{case}");
+            let told = known.last_run.as_ref().expect("a run");
+            assert_eq!(told.start.instance.number, bad, "{case}");
+            assert_eq!((known.results, known.successes), (3, 2), "{case}");
+            let result = known.state.last_result.as_ref().expect("a result");
+            assert_eq!(
+                (result.outcome, result.duration),
+                (FAILURE, 5 * SECOND),
+                "{case}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_depends_on_several_instances_waits_for_all_and_is_skipped_when_one_failed() {
+    for (outcome, told) in [(Outcome::Success, "success"), (FAILURE, "skip")] {
+        let mut script = Script::new(&[("a", 2, Outcome::Success), ("b", 1, Outcome::Success)]);
+        script.of_instances.insert(("a", 2), (4 * SECOND, outcome));
+        let specs = [several("a", 3, &[]), several("b", 2, &["a"])];
+        let stage = stage(plan(Mode::Parallel, &specs), script);
+        let cycle = stage.scheduler.run().await.expect("a cycle");
+        let outcomes: Vec<_> = cycle
+            .runs
+            .iter()
+            .map(|run| run.result.outcome.label())
+            .collect();
+        assert_eq!(outcomes[3..], [told, told]);
+        if told == "success" {
+            assert_eq!(stage.notes.seconds_of("start b 1/2"), [4]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_last_instance_has_ended_the_state_is_the_one_of_before() {
+    let mut script = Script::new(&[("a", 2, FAILURE)]);
+    script
+        .of_instances
+        .insert(("a", 3), (9 * SECOND, Outcome::Success));
+    let stage = stage(plan(Mode::Parallel, &[several("a", 3, &[])]), script);
+    let board = Arc::clone(&stage.board);
+    let running = tokio::spawn(stage.scheduler.run());
+    tokio::time::sleep(5 * SECOND).await;
+    let known = board.snapshot().processors[0].clone();
+    assert_eq!((known.in_flight.len(), known.results), (1, 2));
+    assert!(known.last_run.is_none() && !known.is_failing());
+    running.await.expect("an end");
+    assert!(board.snapshot().processors[0].is_failing());
+}
+
+/// A processor whose runs follow its backlog, 20 items each.
+fn scaled(name: &str, (min, max): (u32, u32)) -> Arc<ProcessorSpec> {
+    let scaling = Scaling {
+        min,
+        max,
+        target: 20,
+        metric: MetricSelector {
+            name: "fila".to_owned(),
+            labels: Vec::new(),
+        },
+    };
+    Arc::new(ProcessorSpec {
+        instances: Instances::ByLoad(scaling),
+        ..ProcessorSpec::clone(&spec(name, &[]))
+    })
+}
+
+/// How many runs each cycle had, and what was told of the load.
+async fn followed(
+    script: Script,
+    specs: &[Arc<ProcessorSpec>],
+    cycles: u32,
+) -> (Vec<usize>, Vec<String>) {
+    let plan = Plan {
+        single_run: false,
+        ..plan(Mode::Parallel, specs)
+    };
+    let stage = stage(plan, script);
+    let running = tokio::spawn(stage.scheduler.run());
+    // A cycle of 2 s and the interval of 60 s.
+    tokio::time::sleep(62 * SECOND * (cycles - 1) + 61 * SECOND).await;
+    stage.shutdown.request("SIGTERM");
+    running.await.expect("an end");
+    let texts = stage.notes.texts();
+    let cycles = texts.split(|text| text.starts_with("cycle ") && !text.contains("end"));
+    let starts = |facts: &[String]| {
+        facts
+            .iter()
+            .filter(|text| text.starts_with("start"))
+            .count()
+    };
+    let counts = cycles.skip(1).map(starts).collect();
+    let told = texts.iter().filter(|text| text.starts_with("load"));
+    (counts, told.cloned().collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_decides_the_runs_of_the_next_cycle_up_at_once_and_down_step_by_step() {
+    let script = Script {
+        backlogs: [100.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 400.0, 0.0]
+            .map(Some)
+            .to_vec(),
+        ..Script::new(&[("a", 2, Outcome::Success)])
+    };
+    let (counts, told) = followed(script, &[scaled("a", (1, 8))], 9).await;
+    assert_eq!(counts, [1, 5, 5, 5, 4, 4, 4, 3, 8]);
+    assert_eq!(told[0], "load Some(100.0) 1 -> 5");
+    assert_eq!(told[3], "load Some(0.0) 5 -> 4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_is_not_told_changes_nothing_and_is_said_once() {
+    let script = Script {
+        backlogs: vec![Some(100.0), None, None, Some(100.0), None],
+        ..Script::new(&[("a", 2, Outcome::Success)])
+    };
+    let (counts, told) = followed(script, &[scaled("a", (1, 8))], 5).await;
+    assert_eq!(counts, [1, 5, 5, 5, 5]);
+    assert_eq!(
+        told,
+        [
+            "load Some(100.0) 1 -> 5",
+            "load None 5 -> 5 missing",
+            "load None 5 -> 5",
+            "load Some(100.0) 5 -> 5",
+            "load None 5 -> 5 missing",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_failed_and_told_nothing_says_nothing_of_its_backlog() {
+    let script = Script::new(&[("a", 2, FAILURE), ("b", 2, Outcome::Success)]);
+    let specs = [scaled("a", (2, 8)), spec("b", &[])];
+    let (counts, told) = followed(script, &specs, 2).await;
+    assert_eq!((counts, told), (vec![3, 3], Vec::new()));
 }

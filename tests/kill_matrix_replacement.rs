@@ -25,8 +25,8 @@ use nix::unistd::Pid;
 use orquestrador::cli;
 use orquestrador::config::{self, Environment, Settings};
 use orquestrador::domain::{
-    CancelReason, Clock, Configured, CycleStart, Event, Mode, Observer as _, Outcome, Run, RunId,
-    RunResult, RunStart, Schedule, Trigger,
+    CancelReason, Clock, Configured, CycleStart, Event, Instance, Mode, Observer as _, Outcome,
+    Run, RunId, RunResult, RunStart, Schedule, Trigger,
 };
 use orquestrador::engine::{ChildEnvironment, LocalRunner, RunStop, Runner as _};
 use orquestrador::process::{self, Enforcement, Spawner};
@@ -202,6 +202,7 @@ fn run_start(settings: &Settings) -> Arc<RunStart> {
         mode: Mode::Parallel,
         trigger: Trigger::Startup,
         processors: 1,
+        runs: 1,
         started_at,
         delay: Duration::ZERO,
         trace: None,
@@ -209,6 +210,7 @@ fn run_start(settings: &Settings) -> Arc<RunStart> {
     Arc::new(RunStart {
         id: RunId::new(started_at),
         spec: Arc::new(settings.processors.first().unwrap().clone()),
+        instance: Instance::ONLY,
         cycle: Arc::new(cycle),
         started_at,
         queue_wait: Duration::ZERO,

@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use orquestrador::domain::{
-    CancelReason, CatchUp, Clock, Difference, Event, MissReason, Mode, Observer, Observers,
-    Outcome, OutputSpec, Overlap, ProcessorName, ProcessorSpec, ProcessorState, ResourceLimits,
-    Restored, Retry, RunResult, RunStart, Schedule, ScheduleSpec, SkipReason, Timing,
+    CancelReason, CatchUp, Clock, Difference, Event, Instances, MissReason, Mode, Observer,
+    Observers, Outcome, OutputSpec, Overlap, ProcessorName, ProcessorSpec, ProcessorState,
+    ResourceLimits, Restored, Retry, RunResult, RunStart, Schedule, ScheduleSpec, SkipReason,
+    Timing,
 };
 use orquestrador::engine::{Control, Cycles, Plan, Request, RunStop, Runner, Scheduler, Shutdown};
 use orquestrador::schedule::Cron;
@@ -177,6 +178,7 @@ fn spec(text: &str, seconds: u64, timing: Timing) -> Arc<ProcessorSpec> {
             codes: Vec::new(),
         },
         timing,
+        instances: Instances::default(),
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,
@@ -368,6 +370,66 @@ async fn an_overlap_is_skipped_or_one_waits_or_the_old_run_is_replaced() {
         [
             "replaced", "replaced", "replaced", "replaced", "replaced", "shutdown"
         ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_of_one_start_are_one_start_to_an_overlap() {
+    let with = |name: &str, overlap| {
+        let timing = Timing {
+            overlap,
+            ..own("*/10 * * * * *")
+        };
+        Arc::new(ProcessorSpec {
+            instances: Instances::Fixed(2),
+            ..ProcessorSpec::clone(&spec(name, 25, timing))
+        })
+    };
+    let specs = vec![
+        with("skip", Overlap::Skip),
+        with("queue", Overlap::Queue),
+        with("replace", Overlap::Replace),
+    ];
+    let stage = stage(plan(cron("0 0 1 1 *", "UTC"), specs), epoch());
+    sleep(Duration::from_millis(42_500)).await;
+    let ledger = stage.stop().await;
+    let ends = |name: &str| -> Vec<_> {
+        let account = ledger.of(name);
+        let cycles = account.cycles.iter().zip(&account.outcomes);
+        let mut ends: Vec<_> = cycles
+            .map(|((at, _), outcome)| {
+                let second = at.as_second() - epoch().as_second();
+                (second, outcome.reason().unwrap_or("success"))
+            })
+            .collect();
+        ends.sort_unstable();
+        ends
+    };
+    let both = |second: i64, word: &'static str| [(second, word); 2];
+    let skipped = [(20, "overlap"), (30, "overlap")];
+    assert_eq!(
+        ends("skip"),
+        [both(10, "success"), skipped, both(40, "shutdown")].concat()
+    );
+    assert_eq!(
+        ends("queue"),
+        [
+            &both(10, "success")[..],
+            &both(20, "shutdown"),
+            &[(30, "overlap")],
+            &both(40, "shutdown")
+        ]
+        .concat()
+    );
+    assert_eq!(
+        ends("replace"),
+        [
+            both(10, "replaced"),
+            both(20, "replaced"),
+            both(30, "replaced"),
+            both(40, "shutdown")
+        ]
+        .concat()
     );
 }
 

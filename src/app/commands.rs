@@ -17,8 +17,8 @@ use crate::cli::documents::{self, DocumentCommand};
 use crate::cli::history::Refusal;
 use crate::cli::{self, OwnProcessor, stderr_line, stdout_text};
 use crate::config::{self, ConfigError, Environment, Loaded, Settings, Source};
-use crate::domain::ProcessorSpec;
-use crate::domain::contract::METRICS_FILE;
+use crate::domain::contract::{INSTANCE, INSTANCES, METRICS_FILE};
+use crate::domain::{Instance, ProcessorSpec};
 use crate::history::{DATABASE, HistoryReader};
 use crate::process::set_process_name;
 use crate::processors::{self, Context, ProcessorExit};
@@ -221,6 +221,7 @@ pub(super) fn processor(name: OwnProcessor, loaded: &Loaded, environment: &Envir
 fn process(name: OwnProcessor, loaded: &Loaded, environment: &Environment) -> Exit {
     match prepare(loaded) {
         Ok(mut context) => {
+            context.instance = instance(environment);
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
             let result = match name {
                 OwnProcessor::ModeloContrato => {
@@ -246,6 +247,13 @@ fn process(name: OwnProcessor, loaded: &Loaded, environment: &Environment) -> Ex
             Exit::Code(exit.code())
         }
     }
+}
+
+/// Which of several runs of its start this one is.
+fn instance(environment: &Environment) -> Instance {
+    let texts = environment.get(INSTANCE).zip(environment.get(INSTANCES));
+    let told = texts.and_then(|(number, of)| Instance::from_texts(number, of));
+    told.unwrap_or(Instance::ONLY)
 }
 
 /// Writes what the run counted where the orchestrator looks for it.

@@ -26,7 +26,7 @@ use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals::{self, EarlyHangups};
-use crate::telemetry::traces::trace_of;
+use crate::telemetry::{backlog_of, traces::trace_of};
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
@@ -175,7 +175,8 @@ async fn live(parts: Parts) -> anyhow::Result<Exit> {
         Arc::clone(&shutdown),
     )
     .recorded(recorder.clone().map(recording::record))
-    .related(exporting.relate());
+    .related(exporting.relate())
+    .following(backlog_of);
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
     let last = scheduler.after(&told.restored).run().await;
 

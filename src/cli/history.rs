@@ -148,6 +148,7 @@ fn write_details(details: &RunDetails, zone: &TimeZone, out: &mut dyn Write) -> 
     let facts = [
         ("execução", run.id.clone()),
         ("processador", run.processor.clone()),
+        ("instância", instance(run)),
         ("ciclo", run.cycle.to_string()),
         ("resultado", ending(run)),
         (
@@ -255,6 +256,8 @@ fn details_json(details: &RunDetails, zone: &TimeZone) -> Value {
     };
     let line = |line: &RecordedLine| json!({ "timestamp": stamp(line.at, zone), "fluxo": line.stream, "linha": line.text });
     let more = json!({
+        "instancia": run.instance.0,
+        "instancias": run.instance.1,
         "resumo": run.summary,
         "fim": run.finished_at.map(|at| stamp(at, zone)),
         "espera_segundos": run.queue_wait.as_secs_f64(),
@@ -271,6 +274,10 @@ fn details_json(details: &RunDetails, zone: &TimeZone) -> Value {
         fields.extend(more);
     }
     value
+}
+
+fn instance(run: &RecordedRun) -> String {
+    format!("{} de {}", run.instance.0, run.instance.1)
 }
 
 fn ending(run: &RecordedRun) -> String {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::contract::OWN_BINARY;
-use crate::domain::{OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Timing};
+use crate::domain::{
+    Instances, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Timing,
+};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 pub(super) const PORT: u16 = 5007;
@@ -87,6 +89,7 @@ pub(super) fn processor(name: ProcessorName, command: Vec<String>) -> ProcessorS
             codes: Vec::new(),
         },
         timing: Timing::default(),
+        instances: Instances::default(),
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::domain::contract::{
-    ATTEMPT, BACKEND_TOKEN, BACKEND_URL, CYCLE, METRICS_FILE, OPTION_PREFIX, PROCESSOR, RUN_ID,
+    ATTEMPT, BACKEND_TOKEN, BACKEND_URL, CYCLE, INSTANCE, INSTANCES, METRICS_FILE, OPTION_PREFIX,
+    PROCESSOR, RUN_ID,
 };
 
 /// Variables of the old system, and what takes their place.
@@ -24,7 +25,15 @@ const REPLACED_PREFIXES: &[(&str, &str)] = &[
 ];
 
 /// Variables that we set for children, which may themselves start an orchestrator.
-const OURS: [&str; 5] = [RUN_ID, CYCLE, ATTEMPT, PROCESSOR, METRICS_FILE];
+const OURS: [&str; 7] = [
+    RUN_ID,
+    CYCLE,
+    ATTEMPT,
+    INSTANCE,
+    INSTANCES,
+    PROCESSOR,
+    METRICS_FILE,
+];
 
 /// Environment variables. An empty value is as good as none.
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,7 @@ mod difference;
 mod documents;
 mod environment;
 mod file;
+mod instances;
 mod options;
 mod problem;
 mod processors;

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::problem::Problems;
 use super::table::Section;
-use super::{defaults, timing, value};
+use super::{defaults, instances, timing, value};
 use crate::domain::contract::OWN_BINARY;
 use crate::domain::{
     OutputFileSpec, OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry,
@@ -94,6 +94,7 @@ fn read_one(
             .unwrap_or(base.accepts_dry_run),
         limits: limits(&mut section),
         output: output(&mut section).unwrap_or(base.output),
+        instances: instances::read(&mut section).unwrap_or(base.instances),
         name: base.name,
         command: base.command,
     };

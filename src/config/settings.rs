@@ -12,7 +12,7 @@ use super::file::{self, FileSettings};
 use super::options::{Flags, Options};
 use super::problem::{ConfigError, Problems};
 use super::web::WebSettings;
-use super::{defaults, timing, value};
+use super::{defaults, instances, timing, value};
 use crate::domain::contract::{BACKEND_TOKEN, BACKEND_URL};
 use crate::domain::{LogFormat, Mode, OnFailure, ProcessorName, ProcessorSpec, ScheduleSpec};
 
@@ -180,6 +180,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     let mut warnings = warnings;
     warnings.extend(on_failure_warning(&settings));
     warnings.extend(timing::warnings(&settings.processors));
+    warnings.extend(instances::warnings(&settings));
     warnings.extend(open_warning(&settings));
     Ok(Loaded {
         settings,

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
 use super::documents::DocumentSettings;
+use super::instances;
 use super::settings::{Settings, StoreChoice};
 use crate::domain::mask::{MASK, is_secret};
 use crate::domain::{ProcessorSpec, ScheduleSpec};
@@ -93,6 +94,7 @@ fn processor(spec: &ProcessorSpec) -> Table {
                 .into(),
         ),
         ("variacao", text(timing.jitter)),
+        ("instancias", instances::shown(&spec.instances)),
         ("sobreposicao", timing.overlap.word().into()),
         ("recuperar", timing.catch_up.word().into()),
         ("janela", text(timing.window)),

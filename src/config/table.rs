@@ -45,6 +45,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether a table stands there.
+    pub(super) fn has_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(Value::is_table)
+    }
+
     /// The problems of the whole file.
     pub(super) fn problems(&mut self) -> &mut Problems {
         self.problems

@@ -6,6 +6,10 @@ pub const RUN_ID: &str = "ORQUESTRADOR_RUN_ID";
 pub const CYCLE: &str = "ORQUESTRADOR_CYCLE";
 /// The attempt within the run, from 1.
 pub const ATTEMPT: &str = "ORQUESTRADOR_ATTEMPT";
+/// Which of the runs of its start it is, from 1.
+pub const INSTANCE: &str = "ORQUESTRADOR_INSTANCIA";
+/// How many runs its start has, side by side where slots allow it.
+pub const INSTANCES: &str = "ORQUESTRADOR_INSTANCIAS";
 /// The processor's name.
 pub const PROCESSOR: &str = "ORQUESTRADOR_PROCESSOR";
 /// Where the attempt may write metrics of its own, in Prometheus' text format.

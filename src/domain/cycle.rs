@@ -77,6 +77,8 @@ pub struct CycleStart {
     pub trigger: Trigger,
     /// How many processors are due.
     pub processors: usize,
+    /// How many runs that makes.
+    pub runs: usize,
     /// Wall time of its start.
     pub started_at: Timestamp,
     /// Actual minus planned start.
@@ -96,6 +98,6 @@ pub struct Cycle {
     pub finished_at: Timestamp,
     /// The worst of its runs.
     pub outcome: Outcome,
-    /// Its runs, in the order of declaration.
+    /// Its runs, in the order of declaration, those of one processor by their number.
     pub runs: Vec<Arc<Run>>,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cycle::{Cycle, CycleStart};
+use super::instances::Load;
 use super::name::ProcessorName;
 use super::reload::Reload;
 use super::report::Report;
@@ -68,6 +69,8 @@ pub enum Event {
     RunFinished(Arc<Run>),
     /// Processes that could have been of several runs were ended when no run was left.
     StraysEnded(Escaped),
+    /// What a start told of its backlog was made a wish for the next one.
+    LoadRead(Load),
     /// A cycle has ended.
     CycleFinished(Arc<Cycle>),
     /// What the history knows of earlier starts, before anything else is stated.

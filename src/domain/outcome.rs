@@ -170,7 +170,7 @@ impl Outcome {
             .max_by_key(|outcome| outcome.severity())
     }
 
-    fn severity(self) -> u8 {
+    pub(super) fn severity(self) -> u8 {
         match self {
             Self::Skip(_) => 0,
             Self::Success => 1,

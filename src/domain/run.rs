@@ -1,5 +1,6 @@
 //! One execution of one processor: the immutable record that metric, span, log, history and page are made from.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cycle::CycleStart;
+use super::instances::Instance;
 use super::outcome::Outcome;
 use super::report::Report;
 use super::spec::ProcessorSpec;
@@ -88,6 +90,8 @@ pub struct RunStart {
     pub id: RunId,
     /// What is run.
     pub spec: Arc<ProcessorSpec>,
+    /// Which of the runs of its start it is.
+    pub instance: Instance,
     /// The cycle that it belongs to.
     pub cycle: Arc<CycleStart>,
     /// Wall time.
@@ -213,10 +217,20 @@ pub struct Run {
     pub finished_at: Timestamp,
 }
 
+/// What tells which run of a start says how the start ended: the worst, the first of several.
+pub type Rank = (u8, Reverse<u32>);
+
 /// The longest summary, characters.
 const MAX_SUMMARY: usize = 200;
 
 impl Run {
+    /// Of the runs of one start, the one of the highest rank says how it ended.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        let number = self.start.instance.number;
+        (self.result.outcome.severity(), Reverse(number))
+    }
+
     /// The line that a processor leaves for people: the last of standard output that says something, after a bad
     /// outcome that of standard error; else what we have to say ourselves.
     #[must_use]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Configured, Cycle, CycleStart, Escaped, Event, FailureReason, Mode, Outcome, OutputLine,
-    OutputSpec, ProcessorName, ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult,
-    RunStart, Schedule, SkipReason, Stream, StreamTotals, Timing, TraceContext, Trigger, Usage,
+    Configured, Cycle, CycleStart, Escaped, Event, FailureReason, Instance, Instances,
+    MetricSelector, Mode, Outcome, OutputLine, OutputSpec, ProcessorName, ProcessorSpec,
+    ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Scaling, Schedule, SkipReason, Stream,
+    StreamTotals, Timing, TraceContext, Trigger, Usage,
 };
 
 /// The instant at which everything happens: 2026-11-22 18:04:06 UTC.
@@ -34,6 +35,7 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
             codes: Vec::new(),
         },
         timing: Timing::default(),
+        instances: Instances::default(),
         depends_on: Vec::new(),
         environment: Vec::new(),
         clear_environment: false,
@@ -46,6 +48,19 @@ pub(crate) fn spec(name: &str) -> Arc<ProcessorSpec> {
             file: None,
         },
     })
+}
+
+/// Runs that follow a backlog, 20 items each.
+pub(crate) fn scaling() -> Scaling {
+    Scaling {
+        min: 1,
+        max: 8,
+        target: 20,
+        metric: MetricSelector {
+            name: "fila".to_owned(),
+            labels: Vec::new(),
+        },
+    }
 }
 
 /// The same, as the whole configuration has it.
@@ -65,6 +80,7 @@ pub(crate) fn cycle_start() -> Arc<CycleStart> {
         mode: Mode::Sequential,
         trigger: Trigger::Interval,
         processors: 3,
+        runs: 3,
         started_at: instant(),
         delay: Duration::from_millis(2),
         trace: None,
@@ -76,6 +92,7 @@ pub(crate) fn run_start(name: &str) -> Arc<RunStart> {
     Arc::new(RunStart {
         id: RunId::new(instant()),
         spec: spec(name),
+        instance: Instance::ONLY,
         cycle: cycle_start(),
         started_at: instant(),
         queue_wait: Duration::from_millis(3),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::contract::OWN_BINARY;
+use super::instances::Instances;
 use super::name::ProcessorName;
 use super::timing::Timing;
 
@@ -163,6 +164,8 @@ pub struct ProcessorSpec {
     pub retry: Retry,
     /// When it is due.
     pub timing: Timing,
+    /// How many runs belong to one start.
+    pub instances: Instances,
     /// Names of processors of the same cycle that must have succeeded first.
     pub depends_on: Vec<ProcessorName>,
     /// Variables added to the child's environment, in order.

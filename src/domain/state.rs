@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::cycle::Cycle;
 use super::name::ProcessorName;
 use super::outcome::Outcome;
-use super::run::{Run, RunId, RunStart};
+use super::run::{Rank, Run, RunId, RunStart};
 use super::trace::TraceContext;
 
 /// The last states of one processor.
@@ -33,6 +33,67 @@ pub struct ProcessorState {
     pub last_outcome: Option<Outcome>,
     /// Its last result.
     pub last_result: Option<LastResult>,
+    /// Runs of its last start that have ended while others of it have not.
+    pub open_set: Option<OpenSet>,
+}
+
+/// Runs of one start, until the last of them has ended: they come to one result together, in whatever order they end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenSet {
+    cycle: u64,
+    ended: u32,
+    /// The highest one.
+    rank: Rank,
+    end: End,
+}
+
+/// How one run ended, or all runs of one start.
+#[derive(Debug, Clone, PartialEq)]
+struct End {
+    at: Timestamp,
+    result: LastResult,
+}
+
+impl End {
+    fn of(run: &Run) -> Self {
+        let result = &run.result;
+        let last_attempt = result.attempts.last();
+        Self {
+            at: run.finished_at,
+            result: LastResult {
+                outcome: result.outcome,
+                duration: result.duration,
+                attempt_duration: last_attempt.map_or(result.duration, |attempt| attempt.duration),
+                exit_code: result.exit_code,
+                max_rss_bytes: result.usage.max_rss_bytes,
+            },
+        }
+    }
+}
+
+impl OpenSet {
+    /// One more has ended: outcome and code are those of the worst, the rest is the most of all.
+    fn with(self, run: &Run) -> Self {
+        let other = End::of(run);
+        let (mine, theirs) = (&self.end.result, &other.result);
+        let worst = if run.rank() > self.rank { theirs } else { mine };
+        let result = LastResult {
+            outcome: worst.outcome,
+            exit_code: worst.exit_code,
+            duration: mine.duration.max(theirs.duration),
+            attempt_duration: mine.attempt_duration.max(theirs.attempt_duration),
+            max_rss_bytes: mine.max_rss_bytes.max(theirs.max_rss_bytes),
+        };
+        Self {
+            ended: self.ended + 1,
+            rank: self.rank.max(run.rank()),
+            end: End {
+                at: self.end.at.max(other.at),
+                result,
+            },
+            ..self
+        }
+    }
 }
 
 /// What is kept of the last run that ended in success, failure, timeout or error.
@@ -64,6 +125,7 @@ impl ProcessorState {
             consecutive_failures: 0,
             last_outcome: None,
             last_result: None,
+            open_set: None,
         }
     }
 
@@ -72,22 +134,42 @@ impl ProcessorState {
         self.last_start = Some(start.started_at);
     }
 
-    /// A run has ended.
+    /// A run has ended. Of several runs of one start, the last one's end changes the state, by what they came to
+    /// together; until then [`ProcessorState::open_set`] holds it.
     pub fn finished(&mut self, run: &Run) {
-        let result = &run.result;
-        self.last_outcome = Some(result.outcome);
-        if !result.outcome.is_result() {
-            return;
+        let end = if run.start.instance.has_others() {
+            let Some(end) = self.finished_one_of_several(run) else {
+                return;
+            };
+            end
+        } else {
+            End::of(run)
+        };
+        self.last_outcome = Some(end.result.outcome);
+        if end.result.outcome.is_result() {
+            self.completed(end.result.outcome, end.at);
+            self.last_result = Some(end.result);
         }
-        self.completed(result.outcome, run.finished_at);
-        let last_attempt = result.attempts.last();
-        self.last_result = Some(LastResult {
-            outcome: result.outcome,
-            duration: result.duration,
-            attempt_duration: last_attempt.map_or(result.duration, |attempt| attempt.duration),
-            exit_code: result.exit_code,
-            max_rss_bytes: result.usage.max_rss_bytes,
-        });
+    }
+
+    /// What they came to, if it was the last one.
+    fn finished_one_of_several(&mut self, run: &Run) -> Option<End> {
+        let (cycle, instance) = (run.start.cycle.number, run.start.instance);
+        let open = self.open_set.take().filter(|open| open.cycle == cycle);
+        let set = match open {
+            Some(open) => open.with(run),
+            None => OpenSet {
+                cycle,
+                ended: 1,
+                rank: run.rank(),
+                end: End::of(run),
+            },
+        };
+        if set.ended >= instance.of {
+            return Some(set.end);
+        }
+        self.open_set = Some(set);
+        None
     }
 
     /// A run that was open when the orchestrator died was closed.
@@ -212,4 +294,75 @@ pub struct Restored {
     pub lost: Vec<LostRun>,
     /// Whether an instant lay in the future and was brought back.
     pub is_clamped: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::{CancelReason, FailureReason};
+    use super::super::{Instance, samples};
+    use super::*;
+
+    fn ended(number: u32, outcome: Outcome, seconds: u64) -> Run {
+        let run = Run::clone(&samples::run("a", outcome));
+        let mut start = RunStart::clone(&run.start);
+        start.instance = Instance { number, of: 3 };
+        let mut result = run.result.clone();
+        result.duration = Duration::from_secs(seconds);
+        result.exit_code = i32::try_from(number).ok();
+        Run {
+            start: std::sync::Arc::new(start),
+            result,
+            finished_at: samples::instant() + Duration::from_secs(seconds),
+            ..run
+        }
+    }
+
+    #[test]
+    fn what_several_runs_of_a_start_come_to_does_not_depend_on_the_order_in_which_they_end() {
+        let failure = Outcome::Failure(FailureReason::ExitCode(3));
+        let cancelled = Outcome::Cancellation(CancelReason::Shutdown);
+        let good = Outcome::Success;
+        let cases = [
+            ([good, good, good], good, 1),
+            ([good, failure, failure], failure, 2),
+            ([Outcome::Timeout, good, failure], failure, 3),
+            ([good, good, cancelled], cancelled, 3),
+            ([cancelled, failure, good], failure, 2),
+        ];
+        let orders = [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ];
+        for (outcomes, whole, code) in cases {
+            let mut states = Vec::new();
+            for order in orders {
+                let mut state = ProcessorState::new(samples::instant());
+                for (place, index) in order.into_iter().enumerate() {
+                    let number = u32::try_from(index).expect("small") + 1;
+                    state.finished(&ended(number, outcomes[index], 10 - u64::from(number)));
+                    assert_eq!(state.last_outcome.is_some(), place == 2, "{order:?}");
+                }
+                states.push(state);
+            }
+            assert!(
+                states.windows(2).all(|pair| pair[0] == pair[1]),
+                "{outcomes:?}"
+            );
+            let state = &states[0];
+            assert_eq!(state.last_outcome, Some(whole));
+            assert_eq!(state.consecutive_failures, u64::from(whole.is_bad()));
+            assert_eq!(state.last_success.is_some(), whole == good);
+            let last = state.last_result.as_ref();
+            assert_eq!(last.is_some(), whole.is_result());
+            if let Some(last) = last {
+                let longest = Duration::from_secs(9);
+                assert_eq!((last.exit_code, last.duration), (Some(code), longest));
+                assert_eq!(state.last_completion, Some(samples::instant() + longest));
+            }
+        }
+    }
 }

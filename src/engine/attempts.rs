@@ -33,6 +33,7 @@ impl<R: Runner> Cycles<R> {
             let beginning = beginning.take().unwrap_or_default();
             let mut result = self.attempt(start, number, stop, beginning).await;
             if let Some(report) = result.report.take() {
+                self.note_backlog(start, &report);
                 self.observers.state(&Event::MetricsReported {
                     run: Arc::clone(start),
                     at: self.clock.now(),

@@ -14,12 +14,13 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::control::Shutdown;
+use super::load::{BacklogOf, Loads};
 use super::plan::Plan;
-use super::run::{Gate, Planned};
+use super::run::{Ended, Gate, Planned};
 use super::runner::Runner;
 use crate::domain::{
-    Clock, Cycle, CycleStart, Event, Mode, Observers, Outcome, ProcessorName, ProcessorSpec, Run,
-    RunId, Schedule, TraceContext, Trigger,
+    Clock, Cycle, CycleStart, Event, Instance, Mode, Observers, Outcome, ProcessorName,
+    ProcessorSpec, Run, RunId, Schedule, TraceContext, Trigger,
 };
 
 /// Asks telemetry which trace a span belongs to; none when it is not recorded.
@@ -46,6 +47,9 @@ pub struct Cycles<R> {
     last_traces: Mutex<HashMap<Option<ProcessorName>, TraceContext>>,
     /// Who writes facts down before they are told; none when nothing may be written.
     record: Option<Record>,
+    /// Reads a backlog out of what a processor reports; none when no start follows one.
+    pub(super) backlog_of: Option<BacklogOf>,
+    pub(super) loads: Loads,
     /// How many runs may be in flight.
     pub(super) slots: Arc<Semaphore>,
     started: AtomicU64,
@@ -62,6 +66,12 @@ pub(super) struct Due {
     pub(super) processors: Vec<Arc<ProcessorSpec>>,
     /// What stands before its runs.
     pub(super) gate: Gate,
+}
+
+/// The runs of one processor in a cycle: one start.
+struct Set {
+    spec: Arc<ProcessorSpec>,
+    size: u32,
 }
 
 impl<R: Runner> Cycles<R> {
@@ -84,6 +94,8 @@ impl<R: Runner> Cycles<R> {
             relate: None,
             last_traces: Mutex::default(),
             record: None,
+            backlog_of: None,
+            loads: Loads::default(),
             slots,
             started: AtomicU64::new(0),
         }
@@ -93,6 +105,15 @@ impl<R: Runner> Cycles<R> {
     #[must_use]
     pub fn recorded(self, record: Option<Record>) -> Self {
         Self { record, ..self }
+    }
+
+    /// Has starts follow the backlog that `backlog_of` reads.
+    #[must_use]
+    pub fn following(self, backlog_of: BacklogOf) -> Self {
+        Self {
+            backlog_of: Some(backlog_of),
+            ..self
+        }
     }
 
     /// Has `relate` told of each cycle's span.
@@ -165,6 +186,7 @@ impl<R: Runner> Cycles<R> {
             orquestrador.cycle.trigger = due.trigger.label(),
             orquestrador.cycle.schedule = due.schedule.label(),
         );
+        let sets = self.sets(&due);
         let start = Arc::new(CycleStart {
             number,
             id,
@@ -172,17 +194,18 @@ impl<R: Runner> Cycles<R> {
             mode: due.plan.mode,
             trigger: due.trigger,
             processors: due.processors.len(),
+            runs: sets.iter().map(|set| set.size as usize).sum(),
             started_at: self.clock.now(),
             delay: due.delay,
             trace: self.trace(&span, &due),
         });
         let mut untold = vec![Event::CycleStarted(Arc::clone(&start))];
-        if due.plan.mode == Mode::Parallel && due.processors.len() > 1 {
+        if due.plan.mode == Mode::Parallel && start.runs > 1 {
             self.state(&std::mem::take(&mut untold)).await;
         }
         let began = Instant::now();
         let (runs, outcome, mut untold) = Arc::clone(&self)
-            .run_all(&start, due, untold)
+            .run_all(&start, (due, sets), untold)
             .instrument(span.clone())
             .await;
         let cycle = Arc::new(Cycle {
@@ -194,42 +217,54 @@ impl<R: Runner> Cycles<R> {
         });
         record_end(&span, outcome);
         drop(span);
+        untold.extend(self.follow_loads(&cycle));
         untold.push(Event::CycleFinished(Arc::clone(&cycle)));
         self.state(&untold).await;
         cycle
+    }
+
+    /// The starts of a cycle, in the order of [`in_order`]. One that is refused as a whole is one run, which is skipped.
+    fn sets(&self, due: &Due) -> Vec<Set> {
+        let set = |spec: Arc<ProcessorSpec>| {
+            let is_refused = due.gate.is_overlap || (self.plan.dry_run && !spec.accepts_dry_run);
+            let size = if is_refused {
+                1
+            } else {
+                self.loads.size_of(&spec)
+            };
+            Set { spec, size }
+        };
+        in_order(&due.processors).into_iter().map(set).collect()
     }
 
     /// The runs, the worst of their outcomes, and what is still to be told. `untold` is told with the first beginning.
     async fn run_all(
         self: Arc<Self>,
         start: &Arc<CycleStart>,
-        due: Due,
+        (due, sets): (Due, Vec<Set>),
         mut untold: Vec<Event>,
     ) -> (Vec<Arc<Run>>, Outcome, Vec<Event>) {
-        let mut ends = HashMap::new();
+        let mut ends: HashMap<ProcessorName, Vec<Ended>> = HashMap::new();
         // Polled first in the order in which they are pushed, so slots are given in the order of declaration.
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
         let is_one_by_one = due.plan.mode == Mode::Sequential;
         // The processor whose failure stops the rest, if failures do that here.
         let mut halted_by: Option<ProcessorName> = None;
-        for spec in in_order(&due.processors) {
+        for (spec, instance) in sets.iter().flat_map(Set::runs) {
             let (sender, receiver) = watch::channel(None);
-            ends.insert(spec.name.clone(), receiver);
-            let wanted = spec.depends_on.iter();
-            let depends_on = wanted
-                .filter_map(|name| Some((name.clone(), ends.get(name)?.clone())))
-                .collect();
             let planned = Planned {
                 cycle: Arc::clone(start),
-                spec,
-                depends_on,
+                spec: Arc::clone(spec),
+                instance,
+                depends_on: awaited(spec, &ends),
                 halted_by: halted_by.clone(),
                 gate: due.gate.clone(),
                 is_one_by_one,
                 untold: std::mem::take(&mut untold),
                 ended: sender,
             };
+            ends.entry(spec.name.clone()).or_default().push(receiver);
             waiting.push(Arc::clone(&self).run_one(planned));
             if is_one_by_one {
                 let ended = waiting.next().await;
@@ -245,11 +280,38 @@ impl<R: Runner> Cycles<R> {
         runs.extend(waiting.collect::<Vec<_>>().await);
         let names = due.processors.iter().enumerate();
         let position: HashMap<_, _> = names.map(|(index, spec)| (&spec.name, index)).collect();
-        runs.sort_by_key(|run| position.get(&run.start.spec.name));
+        runs.sort_by_key(|run| {
+            let start = &run.start;
+            (position.get(&start.spec.name), start.instance.number)
+        });
         let worst =
             Outcome::worst(runs.iter().map(|run| run.result.outcome)).unwrap_or(Outcome::Success);
         (runs, worst, untold)
     }
+}
+
+impl Set {
+    fn runs(&self) -> impl Iterator<Item = (&Arc<ProcessorSpec>, Instance)> {
+        let of = self.size;
+        (1..=of).map(move |number| (&self.spec, Instance { number, of }))
+    }
+}
+
+/// The ends that a run of `spec` waits for: of every run of those that it depends on.
+fn awaited(
+    spec: &ProcessorSpec,
+    ends: &HashMap<ProcessorName, Vec<Ended>>,
+) -> Vec<(ProcessorName, Ended)> {
+    let of = |name| {
+        ends.get(name)
+            .into_iter()
+            .flatten()
+            .map(move |end| (name, end))
+    };
+    let awaited = spec.depends_on.iter().flat_map(of);
+    awaited
+        .map(|(name, end)| (ProcessorName::clone(name), end.clone()))
+        .collect()
 }
 
 /// The order of declaration, but nothing before what it depends on. The configuration has no circles.

@@ -93,7 +93,11 @@ impl Runner for LocalRunner {
 impl LocalRunner {
     /// Who takes the lines of a run as they come; none when nobody does.
     fn live(&self, start: &Arc<RunStart>, mask: &Mask) -> Option<Live> {
-        let name = format!("{}.log", start.spec.name);
+        // Each rotates a file of its own.
+        let name = match start.instance.number {
+            1 => format!("{}.log", start.spec.name),
+            number => format!("{}-{number}.log", start.spec.name),
+        };
         let folder = self.output_dir.as_ref().map(|folder| folder.join(name));
         let file = folder.zip(start.spec.output.file.as_ref());
         let live = Live::new(start, self.clock.clone(), mask).told_to(self.live_output.clone());
@@ -179,6 +183,8 @@ impl LocalRunner {
         let mut fact = |name: &str, value: String| set.push((name.to_owned(), value));
         fact(contract::CYCLE, start.cycle.number.to_string());
         fact(contract::ATTEMPT, attempt.to_string());
+        fact(contract::INSTANCE, start.instance.number.to_string());
+        fact(contract::INSTANCES, start.instance.of.to_string());
         fact(contract::PROCESSOR, spec.name.to_string());
         if let Some(place) = report {
             fact(

@@ -122,6 +122,7 @@ impl<R: Runner> Scheduler<R> {
         self.look_at_clocks();
         self.start_due();
         self.resize(self.plan.slots(), plan.slots());
+        self.cycles.loads.configured(&plan.processors);
         let result = ReloadResult::Applied {
             difference,
             mode: plan.mode,

@@ -13,8 +13,8 @@ use tracing::field::Empty;
 use super::cycle::Cycles;
 use super::runner::{RunStop, Runner};
 use crate::domain::{
-    CancelReason, CycleStart, Event, Outcome, ProcessorName, ProcessorSpec, Run, RunId, RunResult,
-    RunStart, SkipReason,
+    CancelReason, CycleStart, Event, Instance, Outcome, ProcessorName, ProcessorSpec, Run, RunId,
+    RunResult, RunStart, SkipReason,
 };
 
 /// The outcome of a run that others wait for; `None` until it has ended.
@@ -24,6 +24,8 @@ pub(super) type Ended = watch::Receiver<Option<Outcome>>;
 pub(super) struct Planned {
     pub(super) cycle: Arc<CycleStart>,
     pub(super) spec: Arc<ProcessorSpec>,
+    /// Which of its start.
+    pub(super) instance: Instance,
     /// Those that must succeed first.
     pub(super) depends_on: Vec<(ProcessorName, Ended)>,
     /// The run before it failed and the rest is not to run.
@@ -56,7 +58,7 @@ impl<R: Runner> Cycles<R> {
     /// Runs `planned` to its end: exactly one `RunFinished` is stated, whatever happens, here or by who asked for it.
     pub(super) async fn run_one(self: Arc<Self>, mut planned: Planned) -> Arc<Run> {
         let id = RunId::new(self.clock.now());
-        let span = run_span(&planned.spec, &id);
+        let span = run_span(&planned, &id);
         let admitted = self.admit(&mut planned).await;
         let wait = admitted
             .as_ref()
@@ -65,6 +67,7 @@ impl<R: Runner> Cycles<R> {
         let start = Arc::new(RunStart {
             id,
             spec: planned.spec,
+            instance: planned.instance,
             cycle: planned.cycle,
             started_at: self.clock.now(),
             queue_wait: wait,
@@ -204,7 +207,8 @@ fn replaced(mut result: RunResult) -> RunResult {
     result
 }
 
-fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
+fn run_span(planned: &Planned, id: &RunId) -> Span {
+    let (spec, instance) = (&planned.spec, planned.instance);
     tracing::info_span!(
         "run",
         otel.name = format!("run {}", spec.name),
@@ -217,6 +221,8 @@ fn run_span(spec: &ProcessorSpec, id: &RunId) -> Span {
         process.pid = Empty,
         process.exit.code = Empty,
         error.type = Empty,
+        orquestrador.run.instance = i64::from(instance.number),
+        orquestrador.run.instances = i64::from(instance.of),
         orquestrador.run.attempts = Empty,
         orquestrador.run.queue_wait = Empty,
         orquestrador.run.cpu_seconds = Empty,

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::plan::Plan;
 use crate::domain::{
-    Configured, Cycle, CycleStart, Event, Observer, ProcessorName, ProcessorSpec, ProcessorState,
-    Reload, ReloadResult, Run, RunStart, Schedule,
+    Configured, Cycle, CycleStart, Event, KnownLoad, Load, Observer, ProcessorName, ProcessorSpec,
+    ProcessorState, Reload, ReloadResult, Run, RunStart, Schedule,
 };
 
 /// The loop is taken for dead when it has not ticked for this long.
@@ -51,6 +51,10 @@ pub struct ProcessorStatus {
     pub next_start: Option<Timestamp>,
     /// Planned starts of it that were missed.
     pub missed: u64,
+    /// Its backlog, if its runs follow it.
+    pub load: KnownLoad,
+    /// The worst run of a start of several, until the last of them has ended.
+    worst: Option<Arc<Run>>,
 }
 
 impl ProcessorStatus {
@@ -66,6 +70,8 @@ impl ProcessorStatus {
             in_flight: Vec::new(),
             next_start: None,
             missed: 0,
+            load: KnownLoad::default(),
+            worst: None,
         }
     }
 
@@ -81,19 +87,39 @@ impl ProcessorStatus {
         mean(self.total_duration, self.results)
     }
 
+    /// The run that says how its start ended, if it has: of several the worst, once all of them have ended.
+    fn told(&mut self, run: &Arc<Run>) -> Option<Arc<Run>> {
+        if !run.start.instance.has_others() {
+            return Some(Arc::clone(run));
+        }
+        let cycle = run.start.cycle.number;
+        let of_this_start = |other: &Arc<Run>| other.start.cycle.number == cycle;
+        let worst = match self.worst.take().filter(of_this_start) {
+            Some(other) if other.rank() > run.rank() => other,
+            _ => Arc::clone(run),
+        };
+        if self.state.open_set.is_some() {
+            self.worst = Some(worst);
+            return None;
+        }
+        Some(worst)
+    }
+
     fn take(&mut self, run: &Arc<Run>) {
         self.in_flight.retain(|start| start.id != run.start.id);
-        self.last_run = Some(Arc::clone(run));
+        if run.result.outcome.is_result() {
+            self.results += 1;
+            self.total_duration += run.result.duration;
+            self.successes += u64::from(!run.result.outcome.is_bad());
+        }
         self.state.finished(run);
-        if !run.result.outcome.is_result() {
+        let Some(told) = self.told(run) else {
             return;
+        };
+        if told.result.outcome.is_result() {
+            self.last_result = Some(Arc::clone(&told));
         }
-        self.last_result = Some(Arc::clone(run));
-        self.results += 1;
-        self.total_duration += run.result.duration;
-        if !run.result.outcome.is_bad() {
-            self.successes += 1;
-        }
+        self.last_run = Some(told);
     }
 }
 
@@ -173,17 +199,9 @@ impl StatusBoard {
     /// An empty board at the program's start.
     #[must_use]
     pub fn new(plan: Plan, started_at: Timestamp) -> Self {
-        let processors: Vec<_> = plan
-            .processors
-            .iter()
-            .cloned()
-            .map(|spec| ProcessorStatus::new(spec, started_at))
-            .collect();
-        let index = processors
-            .iter()
-            .enumerate()
-            .map(|(index, status)| (status.spec.name.clone(), index))
-            .collect();
+        let new = |spec: &Arc<_>| ProcessorStatus::new(Arc::clone(spec), started_at);
+        let processors: Vec<_> = plan.processors.iter().map(new).collect();
+        let index = index(&processors);
         let status = Status {
             plan,
             phase: Phase::default(),
@@ -217,6 +235,12 @@ impl StatusBoard {
         status.since_tick = inner.ticked.map(|ticked| ticked.elapsed());
         status
     }
+}
+
+/// Where each one stands.
+fn index(processors: &[ProcessorStatus]) -> BTreeMap<ProcessorName, usize> {
+    let names = processors.iter().map(|status| status.spec.name.clone());
+    names.zip(0..).collect()
 }
 
 impl Inner {
@@ -263,6 +287,9 @@ impl Inner {
             if status.spec.timing.schedule != spec.timing.schedule {
                 status.next_start = None;
             }
+            if status.spec.instances != spec.instances {
+                status.load.configured(&spec.instances);
+            }
             status.spec = Arc::clone(spec);
             self.status.processors.push(status);
         }
@@ -282,10 +309,13 @@ impl Inner {
             position += 1;
             position <= configured || !status.in_flight.is_empty()
         });
-        let names = self.status.processors.iter().enumerate();
-        self.index = names
-            .map(|(index, status)| (status.spec.name.clone(), index))
-            .collect();
+        self.index = index(&self.status.processors);
+    }
+
+    fn load_read(&mut self, load: &Load) {
+        if let Some(processor) = self.processor(&load.processor) {
+            processor.load.take(load);
+        }
     }
 
     fn processor(&mut self, name: &ProcessorName) -> Option<&mut ProcessorStatus> {
@@ -331,6 +361,7 @@ impl Observer for StatusBoard {
                 }
                 inner.forget_removed();
             }
+            Event::LoadRead(load) => inner.load_read(load),
             Event::CycleFinished(cycle) => {
                 inner.status.cycles += 1;
                 inner.status.total_duration += cycle.duration;

@@ -29,6 +29,7 @@ impl Fact {
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }
             | Event::StartMissed(_)
+            | Event::LoadRead(_)
             | Event::ClockJumped { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }

@@ -20,6 +20,8 @@ pub struct RecordedRun {
     pub cycle: u64,
     /// The processor's name.
     pub processor: String,
+    /// Which of the runs of its start it is, from 1, and how many there were.
+    pub instance: (u64, u64),
     /// The outcome's word; none while it is open.
     pub outcome: Option<String>,
     /// The reason's word.
@@ -104,7 +106,8 @@ pub enum Found {
 pub struct HistoryReader(Option<Connection>);
 
 pub(super) const COLUMNS: &str = "id, cycle_number, processor, outcome, reason, started_at, finished_at, duration, queue_wait, \
-    exit_code, attempts, cpu_user, cpu_system, max_rss_bytes, stdout_bytes, stderr_bytes, escaped, summary, trace_id";
+    exit_code, attempts, cpu_user, cpu_system, max_rss_bytes, stdout_bytes, stderr_bytes, escaped, summary, trace_id, \
+    instance, instances";
 
 impl HistoryReader {
     /// Opens `path`; one that does not exist is an empty history.
@@ -198,6 +201,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
         escaped: count(row, 16)?,
         summary: row.get(17)?,
         trace_id: row.get(18)?,
+        instance: (count(row, 19)?, count(row, 20)?),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What an earlier start left behind: its last states, and the runs that its death left open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -25,7 +25,12 @@ pub(super) fn restore(
         is_clamped |= state.clamp(now);
     }
     let lost = close_open(&transaction, now)?;
-    for run in &lost {
+    let mut starts = BTreeSet::new();
+    for (run, cycle) in &lost {
+        // Several runs of one start are one result.
+        if !starts.insert((&run.processor, cycle)) {
+            continue;
+        }
         if let Some(state) = known.get_mut(&run.processor) {
             state.lost(run);
             write_state(&transaction, &run.processor, state)?;
@@ -46,16 +51,20 @@ pub(super) fn restore(
     Ok(Restored {
         processors,
         main,
-        lost,
+        lost: lost.into_iter().map(|(run, _)| run).collect(),
         is_clamped,
     })
 }
 
-fn close_open(connection: &Connection, now: Timestamp) -> Result<Vec<LostRun>, HistoryError> {
+/// The runs that were open, each with the id of its cycle.
+fn close_open(
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<Vec<(LostRun, String)>, HistoryError> {
     let (outcome, reason) = (LostRun::OUTCOME.label(), LostRun::OUTCOME.reason());
-    let lost: Vec<LostRun> = {
+    let lost: Vec<(LostRun, String)> = {
         let mut select = connection.prepare(
-            "SELECT id, processor, started_at, trace_id, span_id FROM runs WHERE outcome IS NULL ORDER BY id",
+            "SELECT id, processor, started_at, trace_id, span_id, cycle FROM runs WHERE outcome IS NULL ORDER BY id",
         )?;
         let rows = select.query_map([], |row| {
             Ok((
@@ -64,12 +73,13 @@ fn close_open(connection: &Connection, now: Timestamp) -> Result<Vec<LostRun>, H
                 row.get::<_, i64>(2)?,
                 row.get::<_, Option<String>>(3)?,
                 row.get::<_, Option<String>>(4)?,
+                row.get::<_, String>(5)?,
             ))
         })?;
         let mut lost = Vec::new();
         for row in rows {
-            let (id, processor, started_at, trace, span) = row?;
-            lost.push(LostRun {
+            let (id, processor, started_at, trace, span, cycle) = row?;
+            let run = LostRun {
                 id: RunId::from_text(id),
                 processor: ProcessorName::try_from(processor)
                     .map_err(|error| HistoryError::Unreadable(error.to_string()))?,
@@ -78,7 +88,8 @@ fn close_open(connection: &Connection, now: Timestamp) -> Result<Vec<LostRun>, H
                 trace: trace
                     .zip(span)
                     .and_then(|(trace, span)| TraceContext::from_hex(&trace, &span)),
-            });
+            };
+            lost.push((run, cycle));
         }
         lost
     };

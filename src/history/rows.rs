@@ -75,8 +75,8 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO runs
-                 (id, cycle, cycle_number, processor, started_at, queue_wait, trace_id, span_id, sequence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                 (id, cycle, cycle_number, processor, started_at, queue_wait, trace_id, span_id, instance, instances, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                  coalesce((SELECT sequence FROM runs ORDER BY id DESC LIMIT 1), 0) + 1)",
         )?
         .execute(params![
@@ -88,6 +88,8 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
             length(start.queue_wait),
             start.trace.map(|trace| trace.trace_id_hex()),
             start.trace.map(|trace| trace.span_id_hex()),
+            start.instance.number,
+            start.instance.of,
         ])?;
     Ok(())
 }
@@ -273,6 +275,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<ProcessorState> {
         consecutive_failures: u64::try_from(row.get::<_, i64>(7)?).unwrap_or_default(),
         last_outcome: outcome(8, 9)?,
         last_result,
+        open_set: None,
     })
 }
 

@@ -19,7 +19,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
 /// that of time. A run or cycle without an outcome is open. There is no index by processor: each run would write a
 /// page more, and without it asking 100,000 runs for one processor took 16 ms.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
 CREATE TABLE cycles (
     id TEXT PRIMARY KEY,
@@ -113,6 +113,10 @@ CREATE TABLE single_run_totals (
     series TEXT PRIMARY KEY,
     numbers TEXT NOT NULL
 ) WITHOUT ROWID;
+",
+    "
+ALTER TABLE runs ADD COLUMN instance INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN instances INTEGER NOT NULL DEFAULT 1;
 ",
 ];
 

@@ -7,6 +7,7 @@ mod door;
 mod encoding;
 mod feed;
 mod health;
+mod instances;
 mod listener;
 mod logins;
 mod metrics;

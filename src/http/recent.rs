@@ -332,6 +332,7 @@ impl Observer for Recent {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::StartMissed(_)
+            | Event::LoadRead(_)
             | Event::ClockJumped { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }

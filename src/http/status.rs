@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Views;
 use super::api::words::{self, Stamp};
 use super::api::{Asked, LineReport, limit};
+use super::instances::InstancesReport;
 use super::problem::Problem;
 use crate::domain::{Outcome, OutputLine, Run};
 use crate::engine::status::{Phase, ProcessorStatus, Status};
@@ -147,6 +148,8 @@ pub(super) struct ProcessorReport {
     exit_code: Option<i32>,
     #[serde(rename = "tentativas")]
     attempts: Option<usize>,
+    #[serde(rename = "instancias")]
+    instances: InstancesReport,
     /// Runs that ended in success, failure, timeout or error.
     #[serde(rename = "execucoes")]
     results: u64,
@@ -342,6 +345,7 @@ fn processor_report(
         duration: run.map(|run| seconds(run.result.duration)),
         exit_code: run.and_then(|run| run.result.exit_code),
         attempts: run.map(|run| run.result.attempts.len()),
+        instances: InstancesReport::of(processor, views),
         results: processor.results,
         successes: processor.successes,
         errors: processor.results - processor.successes,

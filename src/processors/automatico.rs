@@ -10,7 +10,7 @@ use super::context::{Context, ProcessorError, Report};
 use super::metrics::WorkMetrics;
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
-use super::work::{Done, Voice, Waiting, each, stage};
+use super::work::{Done, Voice, Waiting, each, in_turn, reach, stage};
 use crate::docx::report::{self, ClauseNote, Header};
 use crate::docx::{self, Comparison, Document, Modification};
 use crate::records::{
@@ -52,13 +52,15 @@ pub fn run(
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
     context.metrics = WorkMetrics::of(Collection::Version);
-    let limit = context.versions_per_run;
-    let pending = context.ask("pending", |records| records.pending_versions(limit, now))?;
+    let (limit, instance) = (context.versions_per_run, context.instance);
+    let reach = reach(limit, instance);
+    let mut pending = context.ask("pending", |records| records.pending_versions(reach, now))?;
+    in_turn(&mut pending.records, instance);
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
         &mut voice,
-        (Collection::Version, &pending.records),
+        (Collection::Version, &pending.records, limit),
         process,
     )?;
     report.remaining = pending.waiting.saturating_sub(pending.records.len());

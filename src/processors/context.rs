@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::metrics::WorkMetrics;
 use crate::docx::Limits;
-use crate::domain::Clock;
+use crate::domain::{Clock, Instance};
 use crate::records::{Records, RecordsError};
 
 /// How many models a run takes at most.
@@ -35,6 +35,8 @@ pub struct Context {
     pub models_per_run: usize,
     /// How many versions a run takes at most, oldest first.
     pub versions_per_run: usize,
+    /// Which of several runs this is that share the queue; each takes its own number of documents.
+    pub instance: Instance,
     /// How long one document may take, so that it cannot starve the others.
     pub document_budget: Duration,
     /// What the run counts; made anew when it begins.
@@ -53,6 +55,7 @@ impl Context {
             limits: Limits::default(),
             models_per_run: MODELS_PER_RUN,
             versions_per_run: VERSIONS_PER_RUN,
+            instance: Instance::ONLY,
             document_budget: DOCUMENT_BUDGET,
             metrics: WorkMetrics::default(),
         }

@@ -6,7 +6,7 @@ use super::context::{Context, ProcessorError, Report};
 use super::metrics::WorkMetrics;
 use super::reading::{Budget, DocumentError, read};
 use super::summary::{self, Words, count};
-use super::work::{Done, Voice, Waiting, each, stage};
+use super::work::{Done, Voice, Waiting, each, in_turn, reach, stage};
 use crate::docx::tags::{self, Tag, Tags};
 use crate::records::{Claim, Collection, NewTag, PendingModel, RecordId, Records};
 
@@ -41,13 +41,15 @@ pub fn run(
 ) -> Result<Report, ProcessorError> {
     let now = context.clock.now();
     context.metrics = WorkMetrics::of(Collection::Model);
-    let limit = context.models_per_run;
-    let pending = context.ask("pending", |records| records.pending_models(limit, now))?;
+    let (limit, instance) = (context.models_per_run, context.instance);
+    let reach = reach(limit, instance);
+    let mut pending = context.ask("pending", |records| records.pending_models(reach, now))?;
+    in_turn(&mut pending.records, instance);
     let mut voice = Voice { out, err };
     let mut report = each(
         context,
         &mut voice,
-        (Collection::Model, &pending.records),
+        (Collection::Model, &pending.records, limit),
         process,
     )?;
     report.remaining = pending.waiting.saturating_sub(pending.records.len());

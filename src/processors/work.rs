@@ -9,6 +9,7 @@ use tracing::field::Empty;
 use super::context::{Context, ProcessorError, Report};
 use super::metrics::WorkMetrics;
 use super::reading::DocumentError;
+use crate::domain::Instance;
 use crate::records::{Claim, ClaimResult, Collection, RecordId, RecordsError, RecordsErrorKind};
 
 /// Where a run speaks: facts and the summary to `out`, warnings and errors to `err`.
@@ -45,11 +46,23 @@ pub(super) trait Waiting {
     fn label(&self) -> String;
 }
 
-/// Works on each record in turn. The `claim` that `process` gets is `None` in a dry run: it must store nothing then.
+/// How many records all runs of this one's start look at, if each takes `limit` of them.
+pub(super) fn reach(limit: usize, instance: Instance) -> usize {
+    limit.saturating_mul(instance.of as usize)
+}
+
+/// The records in the order of this run: each of several begins at a place of its own, so that they do not all ask for
+/// the same one, and comes to the others' when it has done its part.
+pub(super) fn in_turn<T>(records: &mut [T], instance: Instance) {
+    let before = instance.number.saturating_sub(1) as usize;
+    records.rotate_left(records.len() * before / instance.of.max(1) as usize);
+}
+
+/// Works on each record in turn, on at most `limit` of its own. The `claim` that `process` gets is `None` in a dry run: it must store nothing then.
 pub(super) fn each<T: Waiting>(
     context: &mut Context,
     voice: &mut Voice<'_>,
-    (collection, records): (Collection, &[T]),
+    (collection, records, limit): (Collection, &[T], usize),
     mut process: impl FnMut(
         &mut Context,
         &mut Voice<'_>,
@@ -58,9 +71,13 @@ pub(super) fn each<T: Waiting>(
     ) -> Result<Done, DocumentError>,
 ) -> Result<Report, ProcessorError> {
     let mut report = Report::default();
+    let mut worked = 0;
     for record in records {
         if context.is_stopped() {
             report.interrupted = true;
+            break;
+        }
+        if worked == limit {
             break;
         }
         let claim = match take(context, collection, record.id())? {
@@ -80,6 +97,7 @@ pub(super) fn each<T: Waiting>(
                 continue;
             }
         };
+        worked += 1;
         let span = document_span(collection, record);
         let _document = span.enter();
         let result = process(context, voice, record, claim.as_ref());
@@ -238,4 +256,36 @@ fn tell(voice: &mut Voice<'_>, report: &mut Report, label: &str, end: End) -> bo
         End::Stopped => report.interrupted = true,
     }
     report.interrupted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runs_of_a_start_begin_at_places_of_their_own_and_come_to_all_records() {
+        let order = |number, of| {
+            let mut records: Vec<u32> = (0..7).collect();
+            in_turn(&mut records, Instance { number, of });
+            records
+        };
+        assert_eq!(order(1, 1), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(order(1, 3), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(order(2, 3), [2, 3, 4, 5, 6, 0, 1]);
+        assert_eq!(order(3, 3), [4, 5, 6, 0, 1, 2, 3]);
+        let mut none: [u32; 0] = [];
+        in_turn(&mut none, Instance { number: 3, of: 3 });
+        assert_eq!(reach(50, Instance { number: 2, of: 4 }), 200);
+    }
+
+    #[test]
+    fn what_makes_no_sense_as_an_instance_is_none() {
+        assert_eq!(
+            Instance::from_texts("2", "3"),
+            Some(Instance { number: 2, of: 3 })
+        );
+        for (number, of) in [("0", "3"), ("4", "3"), ("1", "65"), ("", "1"), ("1", "x")] {
+            assert_eq!(Instance::from_texts(number, of), None, "{number} {of}");
+        }
+    }
 }

@@ -125,16 +125,18 @@ impl Console {
     fn run_started(&self, start: &RunStart) {
         let spec = &start.spec;
         let mut lines = vec![format!(
-            "{} Executando {}...",
+            "{} Executando {}{}...",
             spec.icon,
-            lowercase_first(&spec.label)
+            lowercase_first(&spec.label),
+            words::instance(start)
         )];
         if self.verbose {
             let wait = words::duration(start.queue_wait);
             let time = self.time(start.started_at, "%H:%M:%S.%3f");
             lines.push(format!(
-                "   {time} {} início: execução {}, espera {wait}",
+                "   {time} {}{} início: execução {}, espera {wait}",
                 spec.name,
+                words::instance(start),
                 start.id.as_str()
             ));
         }
@@ -145,8 +147,9 @@ impl Console {
         let time = self.time(line.at, "%H:%M:%S.%3f");
         let text = printable(&line.text);
         self.write(&[format!(
-            "   {time} {} {} | {text}",
+            "   {time} {}{} {} | {text}",
             run.spec.name,
+            words::instance(run),
             line.stream.label()
         )]);
     }
@@ -169,7 +172,7 @@ impl Console {
     fn usage(&self, run: &Run) -> String {
         let result = &run.result;
         let time = self.time(run.finished_at, "%H:%M:%S.%3f");
-        let name = &run.start.spec.name;
+        let name = format!("{}{}", run.start.spec.name, words::instance(&run.start));
         let Some(code) = result.exit_code else {
             return format!("{time} {name} fim: sem processo");
         };
@@ -222,9 +225,10 @@ fn result_line(run: &Run) -> String {
         " "
     };
     format!(
-        "   {}{gap}{}: {}",
+        "   {}{gap}{}{}: {}",
         spec.icon,
         spec.short_label,
+        words::instance(&run.start),
         words::sign(run.result.outcome)
     )
 }
@@ -289,6 +293,11 @@ impl Observer for Console {
                 self.write(&[words::retry(run, attempt, *wait)]);
             }
             Event::Restored(restored) => self.restored(restored),
+            Event::LoadRead(load) => {
+                if let Some(line) = words::load(load) {
+                    self.write(&[line]);
+                }
+            }
             Event::HistoryFailed { reason, .. } => {
                 self.write(&[format!("⚠️  O histórico não pode ser gravado: {reason}")]);
             }

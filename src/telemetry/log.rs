@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, LostRun, Missed, Observer, ProcessorName,
+    Attempt, Clock, Cycle, CycleStart, Event, Load, LostRun, Missed, Observer, ProcessorName,
     ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
 };
 
@@ -112,6 +112,16 @@ fn attempt_fields(attempt: &Attempt, wait: Duration) -> Value {
     })
 }
 
+fn load_fields(load: &Load) -> Value {
+    json!({
+        "processor": load.processor,
+        "metric": load.metric.to_string(),
+        "backlog": load.backlog,
+        "desired_instances": load.desired,
+        "instances_before": load.before,
+    })
+}
+
 /// What is said of so many lines that nobody took.
 #[must_use]
 pub fn lost_lines(now: Timestamp, lines: u64) -> String {
@@ -160,6 +170,7 @@ fn cycle_fields(start: &CycleStart) -> Value {
             "trigger": start.trigger.label(),
             "schedule": start.schedule.label(),
             "processors": start.processors,
+            "runs": start.runs,
             "delay_seconds": start.delay.as_secs_f64(),
         }),
     )
@@ -172,6 +183,8 @@ fn run_fields(start: &RunStart) -> Value {
             "cycle": start.cycle.number,
             "run": start.id.as_str(),
             "processor": start.spec.name.as_str(),
+            "instance": start.instance.number,
+            "instances": start.instance.of,
             "queue_wait_seconds": start.queue_wait.as_secs_f64(),
         }),
     )
@@ -262,6 +275,7 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
             ("run_output", merged(run_fields(run), fields))
         }
         Event::RunFinished(run) => ("run_finished", run_end(run)),
+        Event::LoadRead(load) => ("load_read", load_fields(load)),
         Event::CycleFinished(cycle) => ("cycle_finished", cycle_end(cycle)),
         Event::ShutdownStarted { signal } => ("shutdown_started", json!({ "signal": signal })),
         Event::ShutdownForced { signal } => ("shutdown_forced", json!({ "signal": signal })),
@@ -337,8 +351,11 @@ pub(super) fn level(event: &Event) -> Option<Level> {
         | Event::Paused { .. }
         | Event::AttemptFailed { .. } => Some(Level::Warn),
         Event::HistoryFailed { .. } => Some(Level::Error),
+        Event::LoadRead(load) if load.is_newly_missing() => Some(Level::Warn),
+        Event::LoadRead(load) if load.desired != load.before => Some(Level::Info),
         Event::Restored(_)
         | Event::LoopTicked { .. }
+        | Event::LoadRead(_)
         | Event::MetricsReported { .. }
         | Event::HistoryOperated { .. } => None,
     }

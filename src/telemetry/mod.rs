@@ -14,3 +14,5 @@ mod reports;
 mod sink;
 pub mod traces;
 mod words;
+
+pub use reports::backlog_of;

@@ -91,6 +91,9 @@ families! { OURS, "orquestrador_":
     RUNS_IN_FLIGHT = Gauge "runs_in_flight" [processor] "Runs that have started and not ended.";
     OLDEST_IN_FLIGHT = Gauge "run_oldest_in_flight_start_timestamp_seconds" [processor] "Start of the oldest run in flight, 0 if none.";
     WORKER_SLOTS = Gauge "worker_slots" [] "Runs that may be in flight at once.";
+    DESIRED_INSTANCES = Gauge "desired_instances" [processor] "How many runs the next start of the processor is to have: as configured, or as its backlog asks for; any autoscaler may follow it.";
+    BACKLOG = Gauge "processor_backlog" [processor] "Waiting items that the processor's last start told, where the number of runs follows them; absent where it does not, and while they are not told.";
+    BACKLOG_MISSING = Gauge "processor_backlog_missing" [processor] "1 if the last start succeeded and did not tell the backlog that the number of runs follows, else 0; absent where it follows none.";
     RUN_ATTEMPTS = Counter "run_attempts_total" [processor] "Processes that were started for runs, or failed to be.";
     RUN_RETRIES = Counter "run_retries_total" [processor] "Attempts after the first one of a run.";
     LAST_SUCCESS = Gauge "processor_last_run_success" [processor] "1 if the last run that came to a result succeeded, 0 if not; absent before the first.";

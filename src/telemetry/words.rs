@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, MissReason, Missed, Outcome,
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, Load, MissReason, Missed, Outcome,
     ReloadResult, Run, RunStart, SkipReason,
 };
 
@@ -36,10 +36,20 @@ pub(super) fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Which of the runs of its start a run is, behind its name; nothing when it is the only one.
+pub(super) fn instance(start: &RunStart) -> String {
+    let instance = start.instance;
+    if instance.has_others() {
+        format!(" ({} de {})", instance.number, instance.of)
+    } else {
+        String::new()
+    }
+}
+
 /// The one line that says how a run ended.
 pub(super) fn ending(run: &Run) -> String {
     let spec = &run.start.spec;
-    let label = &spec.label;
+    let label = &format!("{}{}", spec.label, instance(&run.start));
     match run.result.outcome {
         Outcome::Success => format!("✅ {label} executado com sucesso"),
         Outcome::Failure(FailureReason::ExitCode(code)) => {
@@ -72,12 +82,29 @@ pub(super) fn retry(run: &RunStart, attempt: &Attempt, wait: Duration) -> String
         }
     };
     format!(
-        "🔁 {}: tentativa {} de {} falhou ({ended}); a próxima em {}",
+        "🔁 {}{}: tentativa {} de {} falhou ({ended}); a próxima em {}",
         spec.label,
+        instance(run),
         attempt.number,
         spec.retry.attempts,
         duration(wait)
     )
+}
+
+/// That a backlog asks for another number of runs, or is not told; nothing while all is as it was.
+pub(super) fn load(load: &Load) -> Option<String> {
+    let (name, metric) = (&load.processor, &load.metric);
+    match load.backlog {
+        None if load.is_newly_missing() => Some(format!(
+            "⚠️  {name}: o relatório de métricas não traz {metric}; as instâncias ficam em {}",
+            load.desired
+        )),
+        Some(backlog) if load.desired != load.before => Some(format!(
+            "📈 {name}: {backlog} na fila; instâncias no próximo início: {} (eram {})",
+            load.desired, load.before
+        )),
+        None | Some(_) => None,
+    }
 }
 
 /// That the history is written again.

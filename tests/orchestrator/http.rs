@@ -91,7 +91,12 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status["processadores"]["bom"],
         "sucesso resultado motivo resumo timestamp duracao_segundos codigo_saida execucoes sucessos \
-         erros tempo_medio output trace_id link_trace ultimo_sucesso proxima_execucao tentativas",
+         erros tempo_medio output trace_id link_trace ultimo_sucesso proxima_execucao tentativas \
+         instancias",
+    );
+    assert_keys(
+        &status["processadores"]["bom"]["instancias"],
+        "desejadas em_execucao carga",
     );
 }
 

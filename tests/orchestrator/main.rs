@@ -22,6 +22,7 @@ mod end_to_end;
 mod exposition;
 mod history;
 mod http;
+mod instances;
 mod leaving;
 mod limits;
 mod metrics;

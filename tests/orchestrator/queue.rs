@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Finished, Place, Running, command};
+use crate::support::{Finished, Place, Running, command, processor};
 
 const MODELS: [&str; 2] = ["processador", "modelo-contrato"];
 /// What the data of a processor may take, in KiB: ample for the examples, too little for the document below.
@@ -264,4 +265,111 @@ fn processing_leaves_no_file_of_a_document_outside_the_data_folder_and_names_no_
                 .contains("127.0.0.1")
         );
     }
+}
+
+/// 500 versions wait for several instances of the comparing processor, each of which takes so many.
+fn five_hundred_versions(instances: &str, each: usize) -> Place {
+    let config = [
+        "paralelismo = 4\nintervalo = \"1h\"\n".to_owned(),
+        processor(
+            "automatico",
+            &["@orquestrador", "processador", "automatico"],
+            instances,
+        ),
+        format!("[documentos]\nversoes_por_execucao = {each}\n"),
+    ];
+    let place = Place::with_config(&config.concat());
+    put(&place, "modelo-locacao.docx", "m.docx");
+    put(&place, "modelo-locacao-com-tags.docx", "t.docx");
+    put(&place, "contrato-locacao-v1.docx", "v.docx");
+    import(&place, "m.docx", "t.docx");
+    for words in [
+        &MODELS[..],
+        &["marcar", "modelo", "1", "publicado"],
+        &["importar", "contrato", "--modelo", "1", "--numero", "1"],
+        &["importar", "versao", "--contrato", "1", "v.docx"],
+    ] {
+        place.run(words).assert_code(0);
+    }
+    // The other 499 are the same file in contracts of their own, so that each is compared with the template. Triggers
+    // count what only the store itself can see: how often a version was ended, and every row that ever was.
+    store(&place)
+        .execute_batch(
+            "WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM c WHERE n < 500)
+             INSERT INTO contrato (id, numero, titulo, modelo_contrato) SELECT n, n, '', 1 FROM c;
+             INSERT INTO versao (status, versao, date_created, date_updated, contrato, arquivo, observacao)
+             SELECT versao.status, versao, date_created, date_updated, contrato.id, arquivo, observacao
+             FROM versao, contrato WHERE contrato.id > 1;
+             CREATE TABLE fins (versao INTEGER);
+             CREATE TRIGGER conta AFTER UPDATE OF status ON versao WHEN new.status = 'concluido'
+             BEGIN INSERT INTO fins VALUES (new.id); END;
+             CREATE TABLE linhas (versao INTEGER);
+             CREATE TRIGGER conta_linhas AFTER INSERT ON modificacao
+             BEGIN INSERT INTO linhas VALUES (new.versao); END;",
+        )
+        .unwrap();
+    place
+}
+
+#[test]
+fn two_instances_of_one_processor_store_the_results_of_five_hundred_versions_exactly_once() {
+    let place = five_hundred_versions("instancias = 2", 500);
+    let number = |sql: &str| -> i64 { store(&place).query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(
+        number("SELECT count(*) FROM versao WHERE status = 'processar'"),
+        500
+    );
+
+    let ended = place.program(&["--single-run", "--verbose"]).run();
+
+    ended.assert_code(0);
+    let told = |instance: &str| {
+        let lines = ended.stdout.lines();
+        let of_it = lines.filter(|line| line.contains(instance));
+        of_it.filter(|line| line.contains("modificações")).count()
+    };
+    let shares = ["automatico (1 de 2) stdout", "automatico (2 de 2) stdout"].map(told);
+    assert!(
+        shares.iter().all(|share| *share > 1),
+        "one did it all: {shares:?}\n{ended}"
+    );
+    for sql in [
+        "SELECT count(*) FROM versao WHERE status = 'concluido' AND relatorio_diff IS NOT NULL",
+        "SELECT count(*) FROM fins",
+        "SELECT count(DISTINCT versao) FROM fins",
+        "SELECT count(DISTINCT relatorio_diff) FROM versao",
+        "SELECT count(DISTINCT versao) FROM modificacao",
+    ] {
+        assert_eq!(number(sql), 500, "{sql}");
+    }
+    let counts = "SELECT count(*) AS n FROM modificacao GROUP BY versao";
+    let one = number(&format!("SELECT min(n) FROM ({counts})"));
+    assert!(one > 0 && one == number(&format!("SELECT max(n) FROM ({counts})")));
+    assert_eq!(number("SELECT count(*) FROM modificacao"), 500 * one);
+    assert_eq!(
+        number("SELECT count(*) FROM linhas"),
+        500 * one,
+        "rows that went again"
+    );
+    assert_eq!(place.files("dados/relatorios").len(), 500);
+}
+
+#[test]
+fn the_instances_of_a_start_follow_the_queue_and_each_takes_as_many_versions_as_one_run_may() {
+    let place = five_hundred_versions("instancias = { max = 4, alvo = 100 }", 50);
+    let done = || -> i64 {
+        let sql = "SELECT count(*) FROM versao WHERE status = 'concluido'";
+        store(&place).query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let service = place.service(&[]);
+    let desired = |status: &Value| {
+        let told = &status["processadores"]["automatico"]["instancias"];
+        (told["desejadas"].as_u64(), told["carga"]["fila"].as_f64())
+    };
+    let status = service.wait_for_cycles(1);
+    assert_eq!((done(), desired(&status)), (50, (Some(4), Some(450.0))));
+    service.signal(Signal::SIGUSR1);
+    service.wait_for_cycles(2);
+    assert_eq!(done(), 250, "four times as many as one run may take");
+    service.stop();
 }

@@ -33,8 +33,9 @@ comando = ["true"]
 depende_de = ["instavel"]
 [[processador]]
 nome = "bom"
-comando = ["sh", "-c", "printf '# TYPE itens_total counter\\nitens_total 3\\n' > $ORQUESTRADOR_METRICS_FILE"]
+comando = ["sh", "-c", "printf '# TYPE itens_total counter\\nitens_total 3\\n# TYPE fila gauge\\nfila 30\\n' > $ORQUESTRADOR_METRICS_FILE"]
 intervalo = "300ms"
+instancias = { max = 2, alvo = 20, metrica = "fila" }
 [[processador]]
 nome = "mau"
 comando = ["sh", "-c", "exit 3"]

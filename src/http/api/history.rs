@@ -130,6 +130,12 @@ pub(in crate::http) struct RunReport {
     cycle: u64,
     #[serde(rename = "processador")]
     processor: String,
+    /// Which of the runs of its start it is, counted from 1.
+    #[serde(rename = "instancia")]
+    instance: u64,
+    /// How many runs its start had.
+    #[serde(rename = "instancias")]
+    instances: u64,
     /// Null while it runs.
     #[serde(rename = "resultado")]
     #[schema(schema_with = words::outcome_or_null)]
@@ -330,6 +336,8 @@ fn run_report(run: RecordedRun, views: &Views) -> RunReport {
         id: run.id,
         cycle: run.cycle,
         processor: run.processor,
+        instance: run.instance.0,
+        instances: run.instance.1,
         outcome: run.outcome,
         reason: run.reason,
         started_at: views.stamp(run.started_at),

@@ -54,7 +54,10 @@ fn progress(
     let elapsed = Duration::try_from(elapsed).unwrap_or_default();
     let elapsed = Duration::from_secs(elapsed.as_secs());
     let text = words::progress(&span(elapsed), usual.map(span).as_deref());
-    let label = &processor.spec.label;
+    let instance = start.instance;
+    let place = words::instance((instance.number.into(), instance.of.into()));
+    let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+    let label = format!("{}{place}", processor.spec.label);
     let most = usual.map(|usual| usual.as_millis());
     let done = most.map(|most| elapsed.as_millis().min(most));
     html! {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::layout::{Place, badge_of, class, fact, page, path};
 use super::times::{moment, span};
 use super::{answer, draw, outputs, overview, refusal, unknown, words};
-use crate::domain::{Outcome, ProcessorName, ProcessorSpec};
+use crate::domain::{Outcome, ProcessorName};
 use crate::engine::status::{ProcessorStatus, Status};
 use crate::history::{RecordedRun, RunQuery};
 use crate::http::Views;
@@ -121,7 +121,7 @@ impl Shown<'_> {
                     (self.pages(shown))
                 }
             }
-            @if let Some(one) = self.known { (last_output(one, views)) (configuration(&one.spec)) }
+            @if let Some(one) = self.known { (last_output(one, views)) (configuration(one)) }
         };
         page(label, Place::Elsewhere, Some("/eventos"), &content)
     }
@@ -179,7 +179,7 @@ fn table(runs: &[RecordedRun], views: &Views) -> Markup {
 fn row(run: &RecordedRun, views: &Views) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "/execucoes/" (run.id) } { code { (outputs::short_id(&run.id)) } } }
+            th scope="row" { a href={ "/execucoes/" (run.id) } { code { (outputs::short_id(&run.id)) } } @if let Some(place) = words::instance(run.instance) { " " (place) } }
             td { (moment(run.started_at, views)) }
             td { (badge_of(run.outcome.as_deref())) }
             td.numero { (run.duration.map_or(words::DASH.to_owned(), span)) }
@@ -238,7 +238,8 @@ fn last_output(processor: &ProcessorStatus, views: &Views) -> Markup {
     }
 }
 
-fn configuration(spec: &ProcessorSpec) -> Markup {
+fn configuration(processor: &ProcessorStatus) -> Markup {
+    let spec = &processor.spec;
     let depends: Vec<_> = spec.depends_on.iter().map(ProcessorName::as_str).collect();
     html! {
         section aria-labelledby="titulo-configuracao" {
@@ -247,6 +248,7 @@ fn configuration(spec: &ProcessorSpec) -> Markup {
                 (fact(words::NAME, spec.name.as_str()))
                 (fact(words::TIMEOUT, span(spec.timeout)))
                 (fact(words::GRACE, span(spec.grace)))
+                (fact(words::INSTANCES, words::instances(&spec.instances, &processor.load)))
                 (fact(words::ATTEMPTS_ALLOWED, spec.retry.attempts.to_string()))
                 @if !depends.is_empty() { (fact(words::DEPENDS_ON, depends.join(", "))) }
             }

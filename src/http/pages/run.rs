@@ -141,6 +141,9 @@ fn live(start: &RunStart, views: &Views) -> Markup {
                 (fact(words::STARTED_AT, moment(start.started_at, views)))
                 (fact(words::DURATION, html! { span data-desde=(machine(start.started_at)) { (words::RUNNING) } }))
                 (fact(words::CYCLE, start.cycle.number.to_string()))
+                @if let Some(place) = words::instance((start.instance.number.into(), start.instance.of.into())) {
+                    (fact(words::INSTANCE, place))
+                }
                 (fact(words::QUEUE_WAIT, span(start.queue_wait)))
                 (fact(words::RUN_ID, html! { code { (id) } }))
             }
@@ -219,6 +222,7 @@ fn facts(run: &RecordedRun, label: &str, views: &Views) -> Markup {
             (fact(words::PEAK_MEMORY, words::bytes(run.max_rss_bytes)))
             (fact(words::OUTPUT_BYTES, words::bytes(stdout + stderr)))
             (fact(words::CYCLE, run.cycle.to_string()))
+            @if let Some(place) = words::instance(run.instance) { (fact(words::INSTANCE, place)) }
             @if run.escaped > 0 { (fact(words::ESCAPED, run.escaped.to_string())) }
             @if let Some(trace) = &run.trace_id { (fact(words::TRACE, trace_link(trace, views))) }
             (fact(words::RUN_ID, html! { code { (run.id) } }))

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};
+use crate::domain::{
+    CancelReason, ErrorReason, FailureReason, Instances, KnownLoad, Outcome, SkipReason,
+};
 
 pub(super) const PRODUCT: &str = "Orquestrador de Processadores";
 pub(super) const SHORT_PRODUCT: &str = "Orquestrador";
@@ -107,6 +109,9 @@ pub(super) const DURATIONS: &str = "Durações";
 pub(super) const CONFIGURATION: &str = "Configuração";
 pub(super) const TIMEOUT: &str = "Tempo limite";
 pub(super) const GRACE: &str = "Carência";
+/// Which of the runs of its start a run is.
+pub(super) const INSTANCE: &str = "Instância";
+pub(super) const INSTANCES: &str = "Instâncias";
 pub(super) const ATTEMPTS_ALLOWED: &str = "Tentativas";
 pub(super) const DEPENDS_ON: &str = "Depende de";
 pub(super) const NAME: &str = "Nome";
@@ -300,6 +305,28 @@ pub(super) fn sparkline(runs: usize, bad: usize, usual: Option<Duration>) -> Str
 /// What a lane of the timeline shows, for those who do not see it.
 pub(super) fn lane(runs: usize, bad: usize) -> String {
     format!("{}, {bad} com falha", self::runs(runs))
+}
+
+/// Which of the runs of its start a run is, and of how many; nothing when it is the only one.
+pub(super) fn instance((number, of): (u64, u64)) -> Option<String> {
+    (of > 1).then(|| format!("{number} de {of}"))
+}
+
+/// How many runs the next start has and, where that follows a backlog, why.
+pub(super) fn instances(instances: &Instances, load: &KnownLoad) -> String {
+    let desired = load.desired(instances);
+    let Some(scaling) = instances.scaling() else {
+        return desired.to_string();
+    };
+    let bounds = format!("{desired}, de {} a {}", scaling.min, scaling.max);
+    match load.last().map(|load| load.backlog) {
+        None => bounds,
+        Some(None) => format!("{bounds}; o relatório não traz {}", scaling.metric),
+        Some(Some(backlog)) => format!(
+            "{bounds}; {backlog} na fila, {} por instância",
+            scaling.target
+        ),
+    }
 }
 
 /// How long it has run and how long it usually takes.

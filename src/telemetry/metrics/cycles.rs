@@ -85,7 +85,7 @@ impl Cycles {
             starts.in_flight += 1;
             starts.delay.observe(&bounds, start.delay.as_secs_f64());
         }
-        self.queued += u64::try_from(start.processors).unwrap_or_default();
+        self.queued += u64::try_from(start.runs).unwrap_or_default();
         if start.schedule == Schedule::Main {
             self.main.last_start = Some(start.started_at);
         }

@@ -37,6 +37,7 @@ impl Observer for Metrics {
             Event::StraysEnded(escaped) => {
                 locked(&self.state).processors.strays += u64::from(escaped.count);
             }
+            Event::LoadRead(load) => locked(&self.state).processors.load_read(load),
             Event::CycleFinished(cycle) => self.cycle_finished(cycle),
             Event::ShutdownStarted { .. } => {
                 let mut state = locked(&self.state);

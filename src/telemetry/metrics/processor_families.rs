@@ -17,6 +17,7 @@ pub(super) fn families(processors: &Processors) -> Vec<MetricFamily> {
     families.extend(observed(processors));
     families.extend(last(processors));
     families.extend(times(processors));
+    families.extend(loads(processors));
     families
 }
 
@@ -62,6 +63,44 @@ fn configured(processors: &Processors) -> [MetricFamily; 6] {
             family.time(&[name], processors.next_start(series));
         }),
     ]
+}
+
+/// How many runs the next start is to have, and why.
+fn loads(processors: &Processors) -> [MetricFamily; 3] {
+    [
+        each(
+            processors,
+            &names::DESIRED_INSTANCES,
+            |family, name, series| {
+                let desired = series.load.desired(&series.spec.instances);
+                family.gauge(&[name], f64::from(desired));
+            },
+        ),
+        each(processors, &names::BACKLOG, |family, name, series| {
+            let last = series.load.last().filter(|_| follows(series));
+            if let Some(backlog) = last.and_then(|load| load.backlog) {
+                family.gauge(&[name], backlog);
+            }
+        }),
+        each(
+            processors,
+            &names::BACKLOG_MISSING,
+            |family, name, series| {
+                if follows(series) {
+                    let is_missing = series
+                        .load
+                        .last()
+                        .is_some_and(|load| load.backlog.is_none());
+                    family.gauge(&[name], f64::from(u8::from(is_missing)));
+                }
+            },
+        ),
+    ]
+}
+
+/// Whether the number of its runs follows a backlog.
+fn follows(series: &Series) -> bool {
+    series.spec.instances.scaling().is_some()
 }
 
 /// One sample for each word of a closed set, in the order of the labels `[processor, word]`.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::histogram::{Bounds, Histogram};
 use super::schedules::{MissedCounts, add_missed};
 use crate::domain::{
-    Configured, LostRun, Missed, Outcome, ProcessorName, ProcessorSpec, ProcessorState, Restored,
-    Run, RunStart,
+    Configured, KnownLoad, Load, LostRun, Missed, Outcome, ProcessorName, ProcessorSpec,
+    ProcessorState, Restored, Run, RunStart,
 };
 
 /// The outcomes whose duration is observed, as they stand in [`Outcome::LABELS`].
@@ -42,6 +42,8 @@ pub(super) struct Series {
     /// Freshness objective.
     pub(super) max_staleness: Option<Duration>,
     pub(super) missed: MissedCounts,
+    /// Its backlog, if its runs follow it.
+    pub(super) load: KnownLoad,
     /// Planned start of a schedule of its own.
     own_next: Option<Timestamp>,
     /// It is configured no more, and its series go with its last run.
@@ -62,6 +64,7 @@ impl Series {
             spec: Arc::clone(&configured.spec),
             max_staleness: configured.max_staleness,
             missed: MissedCounts::default(),
+            load: KnownLoad::default(),
             own_next: None,
             is_leaving: false,
             state: ProcessorState::new(first_seen),
@@ -165,6 +168,9 @@ impl Processors {
             if series.spec.timing.schedule != one.spec.timing.schedule {
                 series.own_next = None;
             }
+            if series.spec.instances != one.spec.instances {
+                series.load.configured(&one.spec.instances);
+            }
             series.spec = Arc::clone(&one.spec);
             series.max_staleness = one.max_staleness;
             series.is_leaving = false;
@@ -207,6 +213,12 @@ impl Processors {
         self.next_start = None;
         for series in &mut self.series {
             series.own_next = None;
+        }
+    }
+
+    pub(super) fn load_read(&mut self, load: &Load) {
+        if let Some(series) = self.of(&load.processor) {
+            series.load.take(load);
         }
     }
 

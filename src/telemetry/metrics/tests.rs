@@ -4,13 +4,17 @@ mod exemplars;
 
 use super::*;
 use crate::domain::{
-    Difference, Event, HistoryOperation, LostRun, MainCycleState, Observer as _, Outcome,
-    ProcessorState, RunId, ScheduleSpec, samples,
+    Difference, Event, HistoryOperation, Instances, Load, LostRun, MainCycleState, Observer as _,
+    Outcome, ProcessorSpec, ProcessorState, RunId, ScheduleSpec, samples,
 };
 use prometheus::proto::LabelPair;
 
 fn metrics() -> Metrics {
-    let processors = ["bom", "ruim", "depois"].map(samples::configured);
+    let mut processors = ["bom", "ruim", "depois"].map(samples::configured);
+    processors[2].spec = Arc::new(ProcessorSpec {
+        instances: Instances::ByLoad(samples::scaling()),
+        ..ProcessorSpec::clone(&processors[2].spec)
+    });
     let known = Known {
         processors: &processors,
         period: None,
@@ -178,6 +182,44 @@ fn a_success_ends_a_streak_and_a_second_failure_keeps_its_beginning() {
     );
 }
 
+/// What the last start of the processor that follows its backlog told.
+fn load(backlog: Option<f64>, desired: u32) -> Load {
+    Load {
+        processor: samples::spec("depois").name.clone(),
+        at: samples::instant(),
+        metric: samples::scaling().metric,
+        backlog,
+        before: 1,
+        desired,
+        was_told: true,
+    }
+}
+
+#[test]
+fn the_wish_for_instances_is_there_for_everybody_and_the_backlog_for_whoever_follows_one() {
+    let metrics = metrics();
+    let of = |family: &str, name: &str| {
+        value(
+            &text(&metrics),
+            &format!("{family}{{processor=\"{name}\"}}"),
+        )
+    };
+    let all = || {
+        [
+            of("desired_instances", "depois"),
+            of("processor_backlog", "depois"),
+            of("processor_backlog_missing", "depois"),
+        ]
+    };
+    assert_eq!(all(), [Some(1.0), None, Some(0.0)]);
+    metrics.observe(&Event::LoadRead(load(Some(100.0), 5)));
+    assert_eq!(all(), [Some(5.0), Some(100.0), Some(0.0)]);
+    metrics.observe(&Event::LoadRead(load(None, 5)));
+    assert_eq!(all(), [Some(5.0), None, Some(1.0)]);
+    assert_eq!(of("desired_instances", "bom"), Some(1.0));
+    assert_eq!(of("processor_backlog_missing", "bom"), None);
+}
+
 /// Facts that, together, move every family.
 fn everything() -> Vec<Event> {
     let run = samples::run_start("bom");
@@ -190,6 +232,7 @@ fn everything() -> Vec<Event> {
         duration: Duration::from_millis(1),
         is_ok: true,
     });
+    events.push(Event::LoadRead(load(Some(100.0), 5)));
     events.push(Event::MetricsReported {
         run,
         at: samples::instant(),

@@ -6,6 +6,7 @@
 //! out. See `docs/metrics.md`.
 
 mod assemble;
+mod backlog;
 mod fault;
 mod kept;
 mod lines;
@@ -13,5 +14,6 @@ mod lines;
 mod tests;
 
 pub(super) use assemble::parse;
+pub use backlog::backlog_of;
 pub(super) use fault::Fault;
 pub(super) use kept::Reports;

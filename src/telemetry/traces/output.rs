@@ -118,6 +118,7 @@ impl Observer for OutputLogs {
             | Event::LoopTicked { .. }
             | Event::StartPlanned { .. }
             | Event::StartMissed(_)
+            | Event::LoadRead(_)
             | Event::ClockJumped { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
