@@ -132,6 +132,7 @@ impl Observer for Notes {
             }
             Event::MetricsReported { run, .. } => format!("report {}", run.spec.name),
             Event::Started(_)
+            | Event::GroupChanged { .. }
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
             | Event::HistoryFailed { .. }

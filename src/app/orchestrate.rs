@@ -15,12 +15,13 @@ use super::leaving;
 use super::listening::{Http, allow_descriptors, bind, is_listening, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
-use super::{Exit, clock, recording, running, store_settings, telling, traced};
+use super::{Exit, clock, distribution, recording, running, store_settings, telling, traced};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{self, Environment, Flags, Loaded, Settings};
-use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome};
-use crate::engine::{Control, Cycles, Plan, Scheduler, Shutdown};
+use crate::distributed::Distribution;
+use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome, Restored};
+use crate::engine::{Control, Cycles, Plan, Runner, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
@@ -157,6 +158,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
     let metrics = Arc::clone(&told.views.metrics);
+    let group = told.views.group.clone();
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
@@ -167,7 +169,8 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     ));
     let teller = Arc::clone(&metrics);
     let applied = move |settings: &Settings| teller.tell_config(config::hash(settings));
-    reloader.listen(hangups, observers.clone(), (control, applied));
+    reloader.listen(hangups, observers.clone(), (control.clone(), applied));
+    let group = distribution::join(settings, group, (&observers, &clock), control);
     let cycles = Cycles::new(
         plan,
         runner,
@@ -178,7 +181,7 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     .recorded(recorder.clone().map(recording::record))
     .related(exporting.relate());
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
-    let last = scheduler.after(&told.restored).run().await;
+    let last = run_to_the_end(scheduler, group, &told.restored).await;
 
     reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();
@@ -196,6 +199,20 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(settings, &shutdown, last.as_deref()))
+}
+
+/// Whoever has a group plans when it is to lead, and leaves it when nothing runs any more.
+async fn run_to_the_end<R: Runner>(
+    scheduler: Scheduler<R>,
+    group: Option<Distribution>,
+    restored: &Restored,
+) -> Option<Arc<Cycle>> {
+    let Some(group) = group else {
+        return scheduler.after(restored).run().await;
+    };
+    let last = scheduler.standing_by().run().await;
+    group.leave().await;
+    last
 }
 
 /// What is open while cycles run.

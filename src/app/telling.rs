@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use prometheus::Registry;
 
 use super::traced::Exporting;
-use super::{leaving, recording, store_settings};
+use super::{distribution, leaving, recording, store_settings};
 use crate::config::{self, Loaded, Settings, Source, StoreChoice};
 use crate::domain::{Clock, Configured, Event, LogFormat, Observer, Observers, Restored, Startup};
 use crate::engine::status::StatusBoard;
@@ -69,6 +69,10 @@ pub(super) fn begin(
     let live_output = live_output(settings, &observers, shown);
     let startup = startup(loaded, notes, listener);
     observers.state(&Event::Started(Arc::new(startup)));
+    let group = distribution::board(settings, clock);
+    if let Some(board) = &group {
+        metrics.show_group(board.clone(), clock.clone());
+    }
     let (recorder, restored) = recording::begin(history, &observers)?;
     let output = exporting.output.as_ref();
     let output = output.map(OutputLogs::account).unwrap_or_default();
@@ -84,6 +88,7 @@ pub(super) fn begin(
         output,
         trace_link: settings.trace_link.clone(),
         alerts: settings.alerts.clone(),
+        group,
     };
     Ok(Told {
         observers,

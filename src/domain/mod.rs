@@ -4,6 +4,7 @@ pub mod collections;
 pub mod contract;
 pub mod cycle;
 pub mod event;
+pub mod group;
 pub mod mask;
 pub mod name;
 pub mod outcome;
@@ -21,6 +22,7 @@ pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
 pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
+pub use group::{GroupBoard, GroupChange, GroupStatus, Leader, Member};
 pub use mask::Mask;
 pub use name::ProcessorName;
 pub use outcome::{CancelReason, ErrorReason, FailureReason, Outcome, SkipReason};

@@ -357,6 +357,7 @@ impl Observer for StatusBoard {
             Event::Started(_)
             | Event::StraysEnded(_)
             | Event::ClockJumped { .. }
+            | Event::GroupChanged { .. }
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }
             | Event::HistoryOperated { .. }

@@ -39,6 +39,7 @@ impl Fact {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::ShutdownStarted { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => None,
         }
     }

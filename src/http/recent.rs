@@ -336,6 +336,7 @@ impl Observer for Recent {
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::ShutdownStarted { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => {}
         }
         ring(&self.bell);

@@ -58,6 +58,7 @@ impl Observer for Metrics {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::RunOutput { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => {}
         }
     }
