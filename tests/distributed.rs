@@ -22,4 +22,7 @@ mod orchestrator {
 #[path = "group/world.rs"]
 mod world;
 
+#[path = "group/runs.rs"]
+mod runs;
+
 use orchestrator::support;

@@ -19,7 +19,7 @@ use super::{Exit, clock, distribution, recording, running, store_settings, telli
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{self, Environment, Flags, Loaded, Settings};
-use crate::distributed::Distribution;
+use crate::distributed::{Distribution, Specs};
 use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome, Restored};
 use crate::engine::{Control, Cycles, Plan, Runner, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
@@ -27,6 +27,7 @@ use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals::{self, EarlyHangups};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
@@ -37,6 +38,9 @@ const LINES: Duration = Duration::from_secs(1);
 
 /// What is left of file operations and the like may take this long at the end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
+
+/// Runs that the leader of a group may have out at once in parallel mode.
+const PLANNED: usize = 10_000;
 
 /// Runs the orchestrator to its end.
 pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
@@ -158,19 +162,21 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
     )?;
     let (observers, recorder) = (told.observers, told.recorder);
     let metrics = Arc::clone(&told.views.metrics);
-    let group = told.views.group.clone();
     let http = listener.map(|listener| Http::serve(listener, told.views));
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
     runner.environment.keeps_trace_state = exporting.parent.is_some();
-    let watch = tokio::spawn(stop_without_spawner(
-        spawner.gone().clone(),
-        Arc::clone(&shutdown),
-    ));
-    let teller = Arc::clone(&metrics);
-    let applied = move |settings: &Settings| teller.tell_config(config::hash(settings));
-    reloader.listen(hangups, observers.clone(), (control.clone(), applied));
-    let group = distribution::join(settings, group, (&observers, &clock), control);
+    let watch = stop_without_spawner(spawner.gone().clone(), Arc::clone(&shutdown));
+    let watch = tokio::spawn(watch);
+    let (runner, group, specs) = distribution::join(
+        settings,
+        told.group,
+        (&observers, &clock, recorder.as_ref()),
+        runner,
+        (control.clone(), Arc::clone(&shutdown)),
+    );
+    let applied = applied(&metrics, specs);
+    reloader.listen(hangups, observers.clone(), (control, applied));
     let cycles = Cycles::new(
         plan,
         runner,
@@ -199,6 +205,15 @@ async fn live(parts: Parts, environment: &Environment) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(settings, &shutdown, last.as_deref()))
+}
+
+/// What hears of settings that hold from now on.
+fn applied(metrics: &Arc<Metrics>, specs: Specs) -> impl Fn(&Settings) + Send + 'static {
+    let metrics = Arc::clone(metrics);
+    move |settings| {
+        metrics.tell_config(config::hash(settings));
+        specs.set(&settings.processors);
+    }
 }
 
 /// Whoever has a group plans when it is to lead, and leaves it when nothing runs any more.
@@ -295,7 +310,11 @@ pub(super) fn plan(settings: &Settings, zone: &TimeZone) -> Plan {
         single_run: settings.single_run,
         stop_at_failure: settings.stops_at_failure(),
         dry_run: settings.dry_run,
-        parallelism: settings.parallelism,
+        parallelism: match settings.distribution {
+            // What runs side by side is a matter of each instance; here it is only planned.
+            Some(_) => PLANNED,
+            None => settings.parallelism,
+        },
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
     }
 }

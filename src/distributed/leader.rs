@@ -34,8 +34,15 @@ const LARGEST: usize = 1024;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Standing {
     /// Its term, and until when it may plan; none while it stands by.
-    #[expect(dead_code, reason = "the queue of runs is to ask for it")]
     leads: Option<(u64, Instant)>,
+}
+
+impl Standing {
+    /// The term, while this instance may plan.
+    pub(super) fn term(&self) -> Option<u64> {
+        let (term, until) = self.leads?;
+        (Instant::now() < until).then_some(term)
+    }
 }
 
 /// What stands in the entry.

@@ -11,6 +11,10 @@ pub(super) const LARGEST: usize = 768 * 1024;
 /// Runs that may wait, and bytes of them.
 const MOST_WAITING: i64 = 100_000;
 const MOST_WAITING_BYTES: i64 = 256 << 20;
+/// Facts that are kept, bytes of them, and for how long: who was away longer does not learn of them.
+const MOST_FACTS: i64 = 200_000;
+const MOST_FACT_BYTES: i64 = 1 << 30;
+const FACTS_LIVE: Duration = Duration::from_hours(24);
 /// A plan that was published twice within this time is kept once.
 const DUPLICATES: Duration = Duration::from_mins(10);
 
@@ -25,6 +29,21 @@ impl Shared {
             max_messages: MOST_WAITING,
             max_bytes: MOST_WAITING_BYTES,
             duplicate_window: DUPLICATES,
+            ..self.bounded()
+        };
+        self.stream(config).await
+    }
+
+    /// The stream of what becomes of runs.
+    pub(super) async fn facts(&self) -> Option<Stream> {
+        let config = Config {
+            name: self.names.facts(),
+            subjects: self.names.all_facts(),
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            max_messages: MOST_FACTS,
+            max_bytes: MOST_FACT_BYTES,
+            max_age: FACTS_LIVE,
             ..self.bounded()
         };
         self.stream(config).await
