@@ -5,6 +5,7 @@
 mod agenda;
 mod commands;
 mod diagnostics;
+mod distribution;
 mod exit;
 mod leaving;
 mod listening;

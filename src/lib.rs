@@ -5,6 +5,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod distributed;
 pub mod docx;
 pub mod domain;
 pub mod engine;

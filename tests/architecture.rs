@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Module and floor.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("domain", 0),
     ("schedule", 1),
     ("docx", 1),
@@ -26,6 +26,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("engine", 3),
     ("processors", 3),
     ("http", 4),
+    ("distributed", 4),
     ("cli", 5),
     ("signals", 5),
     ("app", 6),

@@ -166,6 +166,7 @@ impl Observer for Notes {
                 )
             }
             Event::Started(_)
+            | Event::GroupChanged { .. }
             | Event::Restored(_)
             | Event::HistoryOperated { .. }
             | Event::HistoryFailed { .. }

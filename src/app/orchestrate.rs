@@ -8,25 +8,28 @@ use jiff::tz::TimeZone;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
 
 use super::diagnostics::local_zone;
 use super::leaving;
 use super::listening::{Http, allow_descriptors, bind, is_listening, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
-use super::{Exit, clock, recording, running, store_settings, telling, traced};
+use super::{Exit, clock, distribution, recording, running, store_settings, telling, traced};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{self, Environment, Flags, Loaded, Settings};
-use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome};
-use crate::engine::{Control, Cycles, Plan, Scheduler, Shutdown};
+use crate::distributed::{Distribution, Specs};
+use crate::domain::{Clock, Cycle, Escaped, Event, Observers, Outcome, Restored};
+use crate::engine::{Control, Cycles, Plan, Runner, Scheduler, Shutdown};
 use crate::history::{History, Recorder};
 use crate::instance::InstanceLock;
 use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals::{self, EarlyHangups};
-use crate::telemetry::{backlog_of, traces::trace_of};
+use crate::telemetry::backlog_of;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::trace_of;
 
 /// Threads of the runtime: the work is done by the children.
 const WORKER_THREADS: usize = 2;
@@ -36,6 +39,9 @@ const LINES: Duration = Duration::from_secs(1);
 
 /// What is left of file operations and the like may take this long at the end.
 const LEFTOVERS: Duration = Duration::from_millis(100);
+
+/// Runs that the leader of a group may have out at once in parallel mode.
+const PLANNED: usize = 10_000;
 
 /// Runs the orchestrator to its end.
 pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {
@@ -160,12 +166,15 @@ async fn live(parts: Parts) -> anyhow::Result<Exit> {
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
     runner.environment.keeps_trace_state = exporting.parent.is_some();
-    let watch = tokio::spawn(stop_without_spawner(
-        spawner.gone().clone(),
-        Arc::clone(&shutdown),
-    ));
-    let teller = Arc::clone(&metrics);
-    let applied = move |settings: &Settings| teller.tell_config(config::hash(settings));
+    let watch = stop_without_spawner(&spawner, &shutdown);
+    let (runner, group, specs) = distribution::join(
+        settings,
+        told.group,
+        (&observers, &clock, recorder.as_ref()),
+        runner,
+        (control.clone(), Arc::clone(&shutdown)),
+    );
+    let applied = applied(&metrics, specs);
     reloader.listen(hangups, observers.clone(), (control, applied));
     let cycles = Cycles::new(
         plan,
@@ -178,7 +187,7 @@ async fn live(parts: Parts) -> anyhow::Result<Exit> {
     .related(exporting.relate())
     .following(backlog_of);
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
-    let last = scheduler.after(&told.restored).run().await;
+    let last = run_to_the_end(scheduler, group, &told.restored).await;
 
     reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();
@@ -196,6 +205,29 @@ async fn live(parts: Parts) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(settings, &shutdown, last.as_deref()))
+}
+
+/// What hears of settings that hold from now on.
+fn applied(metrics: &Arc<Metrics>, specs: Specs) -> impl Fn(&Settings) + Send + 'static {
+    let metrics = Arc::clone(metrics);
+    move |settings| {
+        metrics.tell_config(config::hash(settings));
+        specs.set(&settings.processors);
+    }
+}
+
+/// Whoever has a group plans when it is to lead, and leaves it when nothing runs any more.
+async fn run_to_the_end<R: Runner>(
+    scheduler: Scheduler<R>,
+    group: Option<Distribution>,
+    restored: &Restored,
+) -> Option<Arc<Cycle>> {
+    let Some(group) = group else {
+        return scheduler.after(restored).run().await;
+    };
+    let last = scheduler.standing_by().run().await;
+    group.leave().await;
+    last
 }
 
 /// What is open while cycles run.
@@ -230,10 +262,15 @@ async fn tell_of_strays(mut strays: UnboundedReceiver<Escaped>, observers: Obser
 }
 
 /// Without a spawner no run can start any more: that is the end, and not a quiet one.
-async fn stop_without_spawner(gone: CancellationToken, shutdown: Arc<Shutdown>) {
-    gone.cancelled().await;
-    stderr_line("❌ o processo que inicia os outros terminou; o orquestrador não pode continuar");
-    shutdown.request("perda do iniciador");
+fn stop_without_spawner(spawner: &Spawner, shutdown: &Arc<Shutdown>) -> JoinHandle<()> {
+    let (gone, shutdown) = (spawner.gone().clone(), Arc::clone(shutdown));
+    tokio::spawn(async move {
+        gone.cancelled().await;
+        stderr_line(
+            "❌ o processo que inicia os outros terminou; o orquestrador não pode continuar",
+        );
+        shutdown.request("perda do iniciador");
+    })
 }
 
 /// The exit code of the whole.
@@ -278,7 +315,11 @@ pub(super) fn plan(settings: &Settings, zone: &TimeZone) -> Plan {
         single_run: settings.single_run,
         stop_at_failure: settings.stops_at_failure(),
         dry_run: settings.dry_run,
-        parallelism: settings.parallelism,
+        parallelism: match settings.distribution {
+            // What runs side by side is a matter of each instance; here it is only planned.
+            Some(_) => PLANNED,
+            None => settings.parallelism,
+        },
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
     }
 }

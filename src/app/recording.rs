@@ -28,7 +28,12 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Option<History>
         &settings.instance_dir(),
         &configured,
         (clock.clone(), retention),
-        process::end_leftovers,
+        |open| {
+            // Another instance of the group may have them on this very machine.
+            if settings.distribution.is_none() {
+                process::end_leftovers(open);
+            }
+        },
     )?;
     Ok(Some(history))
 }

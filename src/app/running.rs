@@ -1,11 +1,35 @@
 //! What runs the processors, and what they are given.
 
+use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::{Environment, Loaded, Settings, Source};
-use crate::domain::{Clock, Mask, contract};
-use crate::engine::{ChildEnvironment, LiveReaders, LocalRunner};
+use crate::distributed::RemoteRunner;
+use crate::domain::{Clock, Mask, RunResult, RunStart, contract};
+use crate::engine::{ChildEnvironment, LiveReaders, LocalRunner, RunStop, Runner};
 use crate::process::{ReportFolder, Spawner};
+
+/// What the engine's runs go to: this machine, or the group.
+pub(super) enum AnyRunner {
+    Here(LocalRunner),
+    Elsewhere(RemoteRunner),
+}
+
+impl Runner for AnyRunner {
+    async fn run(
+        &self,
+        start: &Arc<RunStart>,
+        attempt: u32,
+        stop: &RunStop,
+        ready: impl Future<Output: Send> + Send,
+    ) -> RunResult {
+        match self {
+            Self::Here(runner) => runner.run(start, attempt, stop, ready).await,
+            Self::Elsewhere(runner) => runner.run(start, attempt, stop, ready).await,
+        }
+    }
+}
 
 /// What runs processors: as processes of this machine.
 pub(super) fn runner(

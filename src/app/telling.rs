@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use prometheus::Registry;
 
+use super::distribution::{self, Group};
 use super::traced::Exporting;
 use super::{leaving, recording, store_settings};
 use crate::config::{self, Loaded, Settings, Source, StoreChoice};
@@ -30,6 +31,8 @@ pub(super) struct Told {
     /// What earlier starts left.
     pub(super) restored: Arc<Restored>,
     pub(super) views: Views,
+    /// What exists of the group; none when everything runs here.
+    pub(super) group: Option<Group>,
     /// Who is told of output while it comes; none unless somebody looks.
     pub(super) live_output: Option<LiveReaders>,
     /// Standard output.
@@ -54,6 +57,10 @@ pub(super) fn begin(
         listener.is_some(),
     )?;
     metrics.tell_config(config::hash(settings));
+    let (group, announcer) = distribution::group(settings, clock).unzip();
+    if let Some(group) = &group {
+        metrics.show_group(group.board.clone(), clock.clone());
+    }
     let traces = exporting.traces.as_ref();
     let spans = traces.map(Traces::account).unwrap_or_default();
     metrics.count_spans(spans.clone());
@@ -62,7 +69,9 @@ pub(super) fn begin(
     let first: [Arc<dyn Observer>; 2] = [board.clone(), metrics.clone()];
     let output = output.map(|output| Arc::new(output) as Arc<dyn Observer>);
     let shown = listener.map(|_| Arc::clone(&recent) as Arc<dyn Observer>);
+    let announcer = announcer.map(|announcer| Arc::new(announcer) as Arc<dyn Observer>);
     let first = first.into_iter().chain(shown.clone()).chain(output);
+    let first = first.chain(announcer);
     let (lines, log) = lines(settings, clock, zone)?;
     metrics.count_lost_lines(lines.lost.clone());
     let observers = Observers::new(first.chain([log]).collect());
@@ -84,12 +93,14 @@ pub(super) fn begin(
         output,
         trace_link: settings.trace_link.clone(),
         alerts: settings.alerts.clone(),
+        group: group.as_ref().map(|group| group.board.clone()),
     };
     Ok(Told {
         observers,
         recorder,
         restored,
         views,
+        group,
         live_output,
         lines,
     })

@@ -7,7 +7,7 @@ use super::show;
 use crate::domain::{Difference, ProcessorName};
 
 /// Keys that a running orchestrator cannot take over.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
     "porta",
     "escutar",
     "dados",
@@ -17,6 +17,7 @@ const FIXED: [&str; 9] = [
     "telemetria.link_trace",
     "telemetria.alertas",
     "registros.tipo",
+    "distribuicao",
 ];
 
 /// What a reload from `old` to `new` would change. Values of secrets do not appear.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use toml::Table;
 
+use super::distribution::{self, DistributionSettings};
 use super::documents::{self, DocumentSettings, StoreRules, StoreWords};
 use super::problem::Problems;
 use super::settings::Source;
@@ -20,7 +21,7 @@ const DEFAULT_FILE: &str = "orquestrador.toml";
 /// The largest file that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 /// Keys of the contract that this version does not know yet.
-const PLANNED: &[&str] = &["distribuicao"];
+const PLANNED: &[&str] = &[];
 /// Guards of a processor count that the file may raise.
 const MOST_PROCESSORS: i64 = 100_000;
 /// Days and runs that the history may keep, at most.
@@ -54,6 +55,7 @@ pub(super) struct FileSettings {
     pub(super) documents: DocumentSettings,
     pub(super) web_file: Option<PathBuf>,
     pub(super) web_names: Option<Vec<String>>,
+    pub(super) distribution: Option<DistributionSettings>,
 }
 
 /// Reads `path`, or the default file if it exists.
@@ -207,6 +209,10 @@ fn parse(table: Table, problems: &mut Problems) -> FileSettings {
         }
         web.finish(&[]);
     }
+    if let Some(mut section) = root.section("distribuicao") {
+        file.distribution = distribution::read(&mut section);
+        section.finish(&[]);
+    }
     root.finish(PLANNED);
     file
 }
@@ -312,10 +318,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_later_version_is_refused_and_not_ignored() {
-        assert!(
-            problems_of("[distribuicao]\nservidores = []")[0].contains("ainda não está disponível")
-        );
+    fn a_section_for_distribution_without_servers_is_refused() {
+        assert!(problems_of("[distribuicao]\n")[0].starts_with("distribuicao.servidores: falta"));
     }
 
     #[test]

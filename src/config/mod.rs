@@ -2,6 +2,7 @@
 
 mod defaults;
 mod difference;
+mod distribution;
 mod documents;
 mod environment;
 mod file;
@@ -17,10 +18,11 @@ mod value;
 mod web;
 
 pub use difference::{difference, difference_from, unreloadable, unreloadable_from};
+pub use distribution::{DistributionSettings, NatsCredentials};
 pub use documents::{CATEGORIES, DocumentSettings, STATES, StoreRules, StoreWords};
 pub use environment::Environment;
 pub use options::Flags;
 pub use problem::{ConfigError, Problem};
 pub use settings::{Loaded, Settings, Source, StoreChoice, load};
-pub use show::{hash, show};
+pub use show::{hash, processor_hash, show};
 pub use web::{ClientAuth, TlsConfig, WebConfig, WebSettings, web};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::distribution;
 use super::environment::Environment;
 use super::problem::Problems;
 use super::value::{self, Parsed};
@@ -105,7 +106,7 @@ const LINK_TRACE: &str = "ORQUESTRADOR_LINK_TRACE";
 const ALERTS: &str = "ORQUESTRADOR_ALERTAS";
 
 /// The variables, in the order of the flags. `DRY_RUN` is the old system's name, still honoured.
-const VARIABLES: [&str; 18] = [
+const VARIABLES: [&str; 21] = [
     "ORQUESTRADOR_MODO",
     "ORQUESTRADOR_SINGLE_RUN",
     "ORQUESTRADOR_VERBOSE",
@@ -124,6 +125,9 @@ const VARIABLES: [&str; 18] = [
     "ORQUESTRADOR_WEB_CONFIG_FILE",
     LINK_TRACE,
     ALERTS,
+    distribution::USER,
+    distribution::PASSWORD,
+    distribution::TOKEN,
 ];
 
 /// The old system's name of the dry run.
@@ -225,7 +229,7 @@ impl Options {
     }
 
     /// The names of all variables that mean something.
-    pub(super) fn variables() -> [&'static str; 18] {
+    pub(super) fn variables() -> [&'static str; 21] {
         VARIABLES
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::distribution::{self, DistributionSettings};
 use super::documents::{DocumentSettings, StoreRules, StoreWords};
 use super::environment::Environment;
 use super::file::{self, FileSettings};
@@ -101,6 +102,8 @@ pub struct Settings {
     pub documents: DocumentSettings,
     /// How the HTTP side is protected.
     pub web: WebSettings,
+    /// How runs are shared with other instances; none when everything runs here.
+    pub distribution: Option<DistributionSettings>,
 }
 
 /// What of the past is kept.
@@ -176,8 +179,13 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigEr
     only_for_single_runs(&options, &mut problems);
     let mut settings = combine(options, file, store, &mut problems);
     settings.request_timeout = request_timeout.unwrap_or(defaults::REQUEST_TIMEOUT);
-    let settings = problems.finish(settings)?;
+    let credentials = distribution::credentials(environment, &mut problems);
+    if let Some(distribution) = &mut settings.distribution {
+        distribution.credentials = credentials;
+    }
+    let mut settings = problems.finish(settings)?;
     let mut warnings = warnings;
+    warnings.extend(alone_warning(&mut settings));
     warnings.extend(on_failure_warning(&settings));
     warnings.extend(timing::warnings(&settings.processors));
     warnings.extend(instances::warnings(&settings));
@@ -291,12 +299,20 @@ fn combine(
             file: options.web_config.or(file.web_file),
             names: file.web_names.unwrap_or_default(),
         },
+        distribution: file.distribution,
     }
 }
 
 fn on_failure_warning(settings: &Settings) -> Option<String> {
     let inert = settings.on_failure == OnFailure::Stop && !settings.stops_at_failure();
     inert.then(|| "em_falha = parar só tem efeito com --single-run no modo sequencial; aqui os demais continuam".to_owned())
+}
+
+/// One cycle, a simulation and a service of one processor are everybody's own.
+fn alone_warning(settings: &mut Settings) -> Option<String> {
+    let is_alone = settings.single_run || settings.dry_run || settings.only.is_some();
+    settings.distribution.take_if(|_| is_alone)?;
+    Some("[distribuicao] não tem efeito com --single-run, --dry-run ou --apenas: aqui tudo roda nesta máquina".to_owned())
 }
 
 /// Whoever reaches the address reads everything.

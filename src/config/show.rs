@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
+use super::distribution::DistributionSettings;
 use super::documents::DocumentSettings;
 use super::instances;
 use super::settings::{Settings, StoreChoice};
@@ -17,7 +18,18 @@ use crate::domain::{ProcessorSpec, ScheduleSpec};
 pub fn hash(settings: &Settings) -> u64 {
     // To write TOML takes time that grows with the square of the number of processors: each table is put in front.
     let shown = serde_json::to_string(&table(settings)).unwrap_or_else(|_| show(settings));
-    let digest = Sha256::digest(shown.as_bytes());
+    digest(&shown)
+}
+
+/// The same of one processor alone, so that instances can tell whether they mean the same one.
+#[must_use]
+pub fn processor_hash(spec: &ProcessorSpec) -> u64 {
+    let table = processor(spec);
+    digest(&serde_json::to_string(&table).unwrap_or_else(|_| table.to_string()))
+}
+
+fn digest(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
     let low = digest.iter().skip(digest.len() - 6);
     low.fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
@@ -53,6 +65,9 @@ pub(super) fn table(settings: &Settings) -> Table {
     set("documentos", documents(&settings.documents).into());
     set("registros", store(settings).into());
     set("web", web(settings).into());
+    if let Some(settings) = &settings.distribution {
+        set("distribuicao", distribution(settings).into());
+    }
     schedule(&mut root, &settings.schedule);
     root
 }
@@ -251,6 +266,19 @@ fn web(settings: &Settings) -> Table {
         let file = file.display().to_string();
         let config = Table::from_iter([("file".to_owned(), file.into())]);
         table.insert("config".to_owned(), config.into());
+    }
+    table
+}
+
+fn distribution(settings: &DistributionSettings) -> Table {
+    let mut table = Table::from_iter([
+        ("servidores".to_owned(), settings.servers.clone().into()),
+        ("grupo".to_owned(), settings.group.clone().into()),
+        ("arrendamento".to_owned(), text(settings.lease)),
+        ("replicas".to_owned(), count(settings.replicas)),
+    ]);
+    if let Some(instance) = &settings.instance {
+        table.insert("instancia".to_owned(), instance.clone().into());
     }
     table
 }

@@ -1,5 +1,6 @@
 //! One pass over the processors that are due. Refuses to know how they are run.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::spec::Mode;
 use super::trace::TraceContext;
 
 /// Which schedule a cycle belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
     /// That of the whole.
     Main,
@@ -34,7 +35,7 @@ impl Schedule {
 }
 
 /// Why a cycle started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trigger {
     /// The first cycle after the start.
     Startup,
@@ -63,7 +64,7 @@ impl Trigger {
 }
 
 /// A cycle that begins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CycleStart {
     /// Counted from 1 since the orchestrator's start.
     pub number: u64,

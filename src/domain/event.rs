@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cycle::{Cycle, CycleStart};
+use super::group::GroupChange;
 use super::instances::Load;
 use super::name::ProcessorName;
 use super::reload::Reload;
@@ -117,6 +118,13 @@ pub enum Event {
     },
     /// A reload was asked for and decided.
     ConfigReloaded(Arc<Reload>),
+    /// Something changed in the group of instances.
+    GroupChanged {
+        /// Wall time.
+        at: Timestamp,
+        /// What.
+        change: GroupChange,
+    },
     /// A stop was asked for; nothing new starts.
     ShutdownStarted {
         /// The signal's name.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::name::ProcessorName;
 
@@ -162,7 +163,7 @@ impl KnownLoad {
 }
 
 /// Which of the runs of one start a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Counted from 1.
     pub number: u32,

@@ -4,6 +4,7 @@ pub mod collections;
 pub mod contract;
 pub mod cycle;
 pub mod event;
+pub mod group;
 pub mod instances;
 pub mod mask;
 pub mod name;
@@ -22,6 +23,7 @@ pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
 pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
+pub use group::{GroupBoard, GroupChange, GroupStatus, Leader, Member};
 pub use instances::{Instance, Instances, KnownLoad, Load, MetricSelector, Scaling};
 pub use mask::Mask;
 pub use name::ProcessorName;

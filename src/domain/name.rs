@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest name that is accepted, in bytes: it is a metric label on every series.
 const MAX_LENGTH: usize = 64;
@@ -13,8 +13,8 @@ pub const RESERVED: &str = "unknown";
 /// The name of a processor, as it stands in the configuration, in logs, and as a metric label.
 ///
 /// Lowercase ASCII letters, digits and underscores, so that the set of label values stays small.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ProcessorName(String);
 
 /// Why a text is not a processor's name.
@@ -35,6 +35,12 @@ impl ProcessorName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<ProcessorName> for String {
+    fn from(name: ProcessorName) -> Self {
+        name.0
     }
 }
 

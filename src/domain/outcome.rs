@@ -2,10 +2,11 @@
 //!
 //! The words follow `cicd.pipeline.task.run.result` of OpenTelemetry's semantic conventions.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How a run ended, with its reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The program exited with code 0.
     Success,
@@ -22,7 +23,7 @@ pub enum Outcome {
 }
 
 /// Why a run counts as failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureReason {
     /// It exited with this code, which is not 0.
     ExitCode(i32),
@@ -33,7 +34,7 @@ pub enum FailureReason {
 }
 
 /// Why a run was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CancelReason {
     /// The orchestrator is stopping.
     Shutdown,
@@ -42,7 +43,7 @@ pub enum CancelReason {
 }
 
 /// Why a run was skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SkipReason {
     /// A run that it depends on did not succeed.
     Dependency,
@@ -53,7 +54,7 @@ pub enum SkipReason {
 }
 
 /// Why we could not do our own work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorReason {
     /// The program could not be started.
     Spawn,

@@ -15,8 +15,18 @@ use super::spec::ProcessorSpec;
 use super::trace::TraceContext;
 
 /// Unique over all runs of all starts; a UUID of version 7 (RFC 9562), so that ids sort by time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RunId(String);
+
+impl TryFrom<String> for RunId {
+    type Error = uuid::Error;
+
+    fn try_from(text: String) -> Result<Self, uuid::Error> {
+        let id = uuid::Uuid::try_parse(&text)?;
+        Ok(Self(id.hyphenated().to_string()))
+    }
+}
 
 impl RunId {
     /// A new id for a run that begins at `now`.
@@ -42,7 +52,7 @@ impl RunId {
 }
 
 /// One of a child's two output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -62,7 +72,7 @@ impl Stream {
 }
 
 /// One line of a child's output, masked, without its line end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutputLine {
     /// When it was read.
     pub at: Timestamp,
@@ -73,7 +83,7 @@ pub struct OutputLine {
 }
 
 /// What a run used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// CPU time in user mode, of the process and of the descendants that it waited for.
     pub cpu_user: Duration,
@@ -112,7 +122,7 @@ pub struct Escaped {
 }
 
 /// What was written to one stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamTotals {
     /// Bytes written.
     pub bytes: u64,
@@ -135,7 +145,7 @@ impl std::ops::Add for StreamTotals {
 }
 
 /// One process of a run, once it has ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
@@ -152,7 +162,7 @@ pub struct Attempt {
 }
 
 /// How the processes of a run ended, or why there was none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunResult {
     /// How it ended.
     pub outcome: Outcome,
@@ -164,7 +174,8 @@ pub struct RunResult {
     pub exit_code: Option<i32>,
     /// What all attempts used.
     pub usage: Usage,
-    /// Each attempt that was made, in order. A runner, which makes one at a time, leaves it empty.
+    /// Each attempt that was made, in order. A runner fills in those alone that were lost before the one that it
+    /// tells of; most never have any.
     pub attempts: Vec<Attempt>,
     /// The kept lines of the last attempt's output, masked: head and tail, in the order read.
     pub output: Vec<OutputLine>,
@@ -179,6 +190,7 @@ pub struct RunResult {
     /// Of each attempt that we ended: from our first signal to the moment when nothing of it was left.
     pub stops: Vec<Duration>,
     /// What the attempt reports of itself. The engine states it apart, so that no record of a run holds on to it.
+    #[serde(skip)]
     pub report: Option<Report>,
 }
 

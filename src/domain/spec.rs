@@ -12,7 +12,7 @@ use super::name::ProcessorName;
 use super::timing::Timing;
 
 /// How the processors of one cycle are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Mode {
     /// Side by side, under the limit of parallelism.
     #[default]

@@ -1,9 +1,11 @@
 //! The W3C trace context, as plain text-able values. Refuses to know any tracing library.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The trace and span that something belongs to (W3C Trace Context, section 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct TraceContext {
     /// 16 bytes, not all zero.
     pub trace_id: u128,
@@ -57,6 +59,20 @@ impl TraceContext {
     #[must_use]
     pub fn span_id_hex(&self) -> String {
         format!("{:016x}", self.span_id)
+    }
+}
+
+impl From<TraceContext> for String {
+    fn from(context: TraceContext) -> Self {
+        context.to_string()
+    }
+}
+
+impl TryFrom<String> for TraceContext {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::from_traceparent(&text).ok_or("no traceparent")
     }
 }
 

@@ -25,10 +25,9 @@ impl<R: Runner> Cycles<R> {
         let retry = &start.spec.retry;
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut total: Option<RunResult> = None;
+        let mut asked = 0;
         loop {
-            let number = u32::try_from(attempts.len())
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
+            let number = number_after(&attempts);
             let started_at = self.clock.now();
             let beginning = beginning.take().unwrap_or_default();
             let mut result = self.attempt(start, number, stop, beginning).await;
@@ -40,8 +39,19 @@ impl<R: Runner> Cycles<R> {
                     report,
                 });
             }
+            asked += 1;
+            // Those that were lost elsewhere before this one are no fault of the processor's, and count for no limit.
+            for lost in std::mem::take(&mut result.attempts) {
+                let number = number_after(&attempts);
+                attempts.push(Attempt { number, ..lost });
+                self.observers.state(&Event::AttemptFailed {
+                    run: Arc::clone(start),
+                    attempt: Attempt { number, ..lost },
+                    wait: Duration::ZERO,
+                });
+            }
             let attempt = Attempt {
-                number,
+                number: number_after(&attempts),
                 started_at,
                 outcome: result.outcome,
                 duration: result.duration,
@@ -53,10 +63,10 @@ impl<R: Runner> Cycles<R> {
                 Some(earlier) => followed(earlier, result),
                 None => result,
             };
-            if number >= retry.attempts || !is_retried(retry, attempt.outcome) {
+            if asked >= retry.attempts || !is_retried(retry, attempt.outcome) {
                 return whole(sum, attempts, began.elapsed());
             }
-            let wait = backoff(retry, number, &start.id);
+            let wait = backoff(retry, asked, &start.id);
             self.observers.state(&Event::AttemptFailed {
                 run: Arc::clone(start),
                 attempt,
@@ -118,6 +128,11 @@ impl<R: Runner> Cycles<R> {
         };
         self.runner.run(start, number, stop, ready).await
     }
+}
+
+fn number_after(attempts: &[Attempt]) -> u32 {
+    let count = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+    count.saturating_add(1)
 }
 
 /// A beginning that is told when this is dropped, which is also when nothing could be started: telling keeps no process

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,13 @@ pub enum Request {
     RunNow,
     /// No planned start happens until this is asked for again.
     TogglePause,
+    /// Plans from now on; instants of patterns since then have been missed while nobody planned.
+    Lead {
+        /// When somebody was last known to plan; none when nobody ever was.
+        since: Option<Timestamp>,
+    },
+    /// Plans no more until it is to lead again: what comes meanwhile is another instance's to start or to miss.
+    StandBy,
     /// These settings from now on, and what they change.
     Reload(Box<(Plan, Difference)>),
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::plan::Plan;
 use super::runner::Runner;
 use super::scheduler::Scheduler;
@@ -14,6 +16,12 @@ impl<R: Runner> Scheduler<R> {
     /// Plans everything for the first time.
     pub(super) fn set_out(&mut self) {
         self.tracks = tracks(&self.plan);
+        if !self.is_standby {
+            self.begin_all();
+        }
+    }
+
+    fn begin_all(&mut self) {
         let mut keys: Vec<_> = self
             .tracks
             .values()
@@ -35,6 +43,10 @@ impl<R: Runner> Scheduler<R> {
         };
         // A schedule of this name may have been here before, and left entries in the queue.
         track.generation = generation;
+        if track.interval().is_some() && !track.flights.is_empty() {
+            // The interval counts from the end of what still runs.
+            return;
+        }
         if track.interval().is_some() {
             let at = self.now + track.jitter();
             return self.intervals.push(at, track);
@@ -43,6 +55,31 @@ impl<R: Runner> Scheduler<R> {
         let missed = track.take_due(wall);
         self.queue_next(key);
         self.miss(key, missed, MissReason::Downtime);
+    }
+
+    /// Plans everything anew, as at the start. What still runs of an earlier time is followed as ever.
+    pub(super) fn lead(&mut self, since: Option<Timestamp>) {
+        self.look_at_clocks();
+        if std::mem::take(&mut self.is_standby) {
+            self.earlier = since.map_or_else(HashMap::new, |since| {
+                let keys = self.tracks.keys();
+                keys.map(|key| (key.clone(), since)).collect()
+            });
+            self.begin_all();
+        }
+    }
+
+    /// Forgets what is planned; nothing of it is missed, since another instance plans it.
+    pub(super) fn stand_by(&mut self) {
+        self.look_at_clocks();
+        self.is_standby = true;
+        self.is_wanted = false;
+        self.instants.clear();
+        self.intervals.clear();
+        for track in self.tracks.values_mut() {
+            (track.next, track.last) = (None, None);
+            track.backlog.clear();
+        }
     }
 
     /// Queues the next instant of a pattern.
@@ -84,7 +121,9 @@ impl<R: Runner> Scheduler<R> {
         let generation = self.unique();
         let due = self.plan.main_processors();
         self.look_at_clocks();
-        if due.is_empty() {
+        if self.is_standby {
+            tracing::warn!("SIGUSR1 sem efeito: outra instância planeja");
+        } else if due.is_empty() {
             tracing::warn!("SIGUSR1 sem efeito: todos os processadores têm agenda própria");
         } else if self.is_flying(&None) {
             self.is_wanted = true;
@@ -145,7 +184,9 @@ impl<R: Runner> Scheduler<R> {
         for (key, mut track) in new {
             let Some(before) = old.remove(&key) else {
                 self.tracks.insert(key.clone(), track);
-                self.begin(&key);
+                if !self.is_standby {
+                    self.begin(&key);
+                }
                 continue;
             };
             let is_same = track.has_plan_of(&before);
@@ -154,6 +195,10 @@ impl<R: Runner> Scheduler<R> {
             track.next = before.next.filter(|_| is_same);
             track.flights = before.flights;
             track.backlog = before.backlog;
+            if self.is_standby {
+                self.tracks.insert(key.clone(), track);
+                continue;
+            }
             if !is_same {
                 track.generation = self.unique();
                 track.next = track.next_after(self.wall);

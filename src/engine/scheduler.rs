@@ -32,6 +32,10 @@ pub(super) struct Landed {
 }
 
 /// The loop over cycles.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own, and they come together in any way"
+)]
 pub struct Scheduler<R> {
     pub(super) cycles: Arc<Cycles<R>>,
     pub(super) plan: Arc<Plan>,
@@ -44,6 +48,8 @@ pub struct Scheduler<R> {
     pub(super) wall: Timestamp,
     pub(super) now: Instant,
     pub(super) is_paused: bool,
+    /// Another instance plans.
+    pub(super) is_standby: bool,
     /// A main cycle that was asked for while one was running.
     pub(super) is_wanted: bool,
     /// Last starts of the life before this one.
@@ -72,6 +78,7 @@ impl<R: Runner> Scheduler<R> {
             wall: cycles.clock.now(),
             now: Instant::now(),
             is_paused: false,
+            is_standby: false,
             is_wanted: false,
             earlier: HashMap::new(),
             flying: 0,
@@ -90,6 +97,15 @@ impl<R: Runner> Scheduler<R> {
     #[must_use]
     pub fn controlled_by(self, requests: Requests) -> Self {
         Self { requests, ..self }
+    }
+
+    /// Plans nothing before it is asked to lead.
+    #[must_use]
+    pub fn standing_by(self) -> Self {
+        Self {
+            is_standby: true,
+            ..self
+        }
     }
 
     /// Goes on after an earlier life: instants of patterns since its last starts count as missed, reason `downtime`.
@@ -191,6 +207,8 @@ impl<R: Runner> Scheduler<R> {
         match request {
             Request::RunNow => self.run_main_now(),
             Request::TogglePause => self.toggle_pause(),
+            Request::Lead { since } => self.lead(since),
+            Request::StandBy => self.stand_by(),
             Request::Reload(changed) => self.reload(*changed),
         }
     }

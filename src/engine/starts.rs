@@ -158,7 +158,7 @@ impl<R: Runner> Scheduler<R> {
 
     /// After the end of a cycle: what waited for it, and the next of an interval.
     pub(super) fn go_on(&mut self, key: &Key) {
-        if self.is_flying(key) {
+        if self.is_flying(key) || self.is_standby {
             return;
         }
         if key.is_none() && std::mem::take(&mut self.is_wanted) {
@@ -170,7 +170,7 @@ impl<R: Runner> Scheduler<R> {
 
     /// Starts the oldest of the missed instants that are to be made up for, if nothing else runs.
     pub(super) fn work_off(&mut self, key: &Key) {
-        while !self.is_paused && !self.is_flying(key) {
+        while !self.is_paused && !self.is_standby && !self.is_flying(key) {
             let Some(track) = self.tracks.get_mut(key) else {
                 return;
             };

@@ -388,6 +388,7 @@ impl Observer for StatusBoard {
             Event::Started(_)
             | Event::StraysEnded(_)
             | Event::ClockJumped { .. }
+            | Event::GroupChanged { .. }
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }
             | Event::HistoryOperated { .. }

@@ -40,6 +40,7 @@ impl Fact {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::ShutdownStarted { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => None,
         }
     }

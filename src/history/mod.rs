@@ -35,7 +35,7 @@ pub use totals::add_totals;
 
 use self::fact::Fact;
 use self::writer::{Message, Shared, Work, Writer};
-use crate::domain::{Clock, Event, Observers, ProcessorName, ProcessorState, Restored, RunId};
+use crate::domain::{Clock, Event, Observers, ProcessorName, ProcessorState, Restored, Run, RunId};
 
 /// The file of the database, within the instance's directory.
 pub const DATABASE: &str = "historico.db";
@@ -197,6 +197,14 @@ impl Recorder {
                 shared.is_stuck.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Has the end of a run written down that another instance planned. One that has an end already keeps it, but for
+    /// one that an earlier start of this instance gave up as lost. Whether it was news.
+    pub async fn import(&self, run: Arc<Run>) -> bool {
+        let (sender, answer) = oneshot::channel();
+        let is_sent = self.sender.send(Message::Import(run, sender)).is_ok();
+        is_sent && answer.await.unwrap_or_default()
     }
 
     fn hand_over(&self, facts: Vec<Fact>) -> Option<oneshot::Receiver<()>> {

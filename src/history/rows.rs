@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::error::HistoryError;
 use crate::domain::{
-    Cycle, CycleStart, LastResult, MainCycleState, Outcome, OutputLine, ProcessorName,
-    ProcessorState, Run, RunStart,
+    Cycle, CycleStart, LastResult, LostRun, MainCycleState, Outcome, OutputLine, ProcessorName,
+    ProcessorState, Run, RunId, RunStart,
 };
 
 /// Bytes of a run's output that are kept: half of it head, half tail.
@@ -164,6 +164,18 @@ fn write_attempts(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
         ])?;
     }
     Ok(())
+}
+
+/// Whether a run is not known, open, or was given up as lost.
+pub(super) fn is_unended(connection: &Connection, id: &RunId) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare_cached("SELECT outcome, reason FROM runs WHERE id = ?1")?;
+    let mut rows = select.query([id.as_str()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(true);
+    };
+    let (outcome, reason): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+    let lost = (LostRun::OUTCOME.label(), LostRun::OUTCOME.reason());
+    Ok(outcome.is_none_or(|outcome| (outcome.as_str(), reason.as_deref()) == lost))
 }
 
 /// Lines of JSON, `[nanoseconds, stream, text]`: the first and the last ones that fit.

@@ -18,7 +18,7 @@ use super::fact::Fact;
 use super::prune::{self, Retention};
 use super::{rows, schema};
 use crate::domain::{
-    Clock, Event, HistoryOperation, MainCycleState, Observers, ProcessorName, ProcessorState,
+    Clock, Event, HistoryOperation, MainCycleState, Observers, ProcessorName, ProcessorState, Run,
 };
 
 /// Facts that are written in one transaction, at most.
@@ -38,6 +38,8 @@ const RUNS_PER_PRUNE: u64 = 500;
 pub(super) enum Message {
     /// Write these down together, and say so when it was tried.
     Facts(Vec<Fact>, oneshot::Sender<()>),
+    /// Write the end of a run of others down, if it is news; say whether it is.
+    Import(Arc<Run>, oneshot::Sender<bool>),
     /// Write what is left and end.
     End(oneshot::Sender<()>),
 }
@@ -108,6 +110,9 @@ impl Writer {
                         }
                         answers.push(answer);
                     }
+                    Message::Import(run, answer) => {
+                        answer.send(self.import(&run)).ok();
+                    }
                     Message::End(answer) => end = Some(answer),
                 }
                 if answers.len() >= BATCH || end.is_some() {
@@ -132,6 +137,19 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// Takes the end of a run of others, unless it is known; whether it was taken.
+    fn import(&mut self, run: &Arc<Run>) -> bool {
+        let known = self.connection.as_ref();
+        // What cannot be asked now is asked again at the next start.
+        let is_news =
+            known.is_some_and(|known| rows::is_unended(known, &run.start.id).unwrap_or(false));
+        if is_news {
+            self.take(Fact::RunStarted(Arc::clone(&run.start)));
+            self.take(Fact::RunFinished(Arc::clone(run)));
+        }
+        is_news
     }
 
     fn take(&mut self, fact: Fact) {

@@ -109,10 +109,12 @@ pub(super) fn reasons(status: &Status, views: &Views) -> Vec<String> {
         let since = moment(*since, views);
         format!("o histórico não pode ser gravado desde {since}: {reason}")
     });
-    stalled.into_iter().chain(history).chain(failing).collect()
+    let group = super::group::reasons(views);
+    let own = stalled.into_iter().chain(history);
+    own.chain(group).chain(failing).collect()
 }
 
-fn moment(at: Timestamp, views: &Views) -> String {
+pub(super) fn moment(at: Timestamp, views: &Views) -> String {
     at.to_zoned(views.zone.clone())
         .strftime("%d/%m %H:%M:%S")
         .to_string()

@@ -6,6 +6,7 @@ mod crowd;
 mod door;
 mod encoding;
 mod feed;
+mod group;
 mod health;
 mod instances;
 mod listener;
@@ -39,7 +40,7 @@ pub use listener::Listener;
 use problem::Problem;
 
 use self::api::words::Stamp;
-use crate::domain::{Clock, Run};
+use crate::domain::{Clock, GroupBoard, Run};
 use crate::engine::status::StatusBoard;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Account, ExportState};
@@ -78,6 +79,8 @@ pub struct Views {
     pub trace_link: String,
     /// Where alerts can be seen: `maquina` for this machine, `webhook`, `email`, `batimento`; empty when nobody said.
     pub alerts: Vec<String>,
+    /// The group of instances; none when everything runs here.
+    pub group: Option<GroupBoard>,
 }
 
 impl Views {
@@ -223,6 +226,7 @@ mod tests {
             output: Account::default(),
             trace_link: "https://tracos.exemplo/{trace_id}?de=agora".to_owned(),
             alerts: vec!["maquina".to_owned()],
+            group: None,
         })
     }
 

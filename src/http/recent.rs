@@ -337,6 +337,7 @@ impl Observer for Recent {
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::ShutdownStarted { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => {}
         }
         ring(&self.bell);

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Views;
 use super::api::words::{self, Stamp};
 use super::api::{Asked, LineReport, limit};
+use super::group::{self, GroupReport};
 use super::instances::InstancesReport;
 use super::problem::Problem;
 use crate::domain::{Outcome, OutputLine, Run};
@@ -54,6 +55,9 @@ pub(super) struct StatusReport {
     telemetry: TelemetryReport,
     #[serde(rename = "alertas")]
     alerts: AlertsReport,
+    /// The group of instances; absent when everything runs here.
+    #[serde(rename = "distribuicao", skip_serializing_if = "Option::is_none")]
+    group: Option<GroupReport>,
     /// By name.
     #[serde(rename = "processadores")]
     processors: BTreeMap<String, ProcessorReport>,
@@ -271,6 +275,7 @@ fn report(status: &Status, views: &Views) -> StatusReport {
             logs: export_report(views.output.counts(), views),
         },
         alerts: alerts_report(&views.alerts),
+        group: group::report(views),
         processors: by_name(status, |one| processor_report(one, status, views)),
     }
 }

@@ -283,6 +283,7 @@ impl Observer for Console {
             Event::ShutdownForced { signal } => {
                 self.write(&[format!("🛑 {signal} de novo: encerrando à força")]);
             }
+            Event::GroupChanged { change, .. } => self.write(&[words::group(change)]),
             Event::StraysEnded(escaped) => {
                 self.write(&[format!(
                     "⚠️  {} sem execução conhecida",

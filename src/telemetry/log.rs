@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, Load, LostRun, Missed, Observer, ProcessorName,
-    ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, GroupChange, Load, LostRun, Missed, Observer,
+    ProcessorName, ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -279,6 +279,7 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
         Event::CycleFinished(cycle) => ("cycle_finished", cycle_end(cycle)),
         Event::ShutdownStarted { signal } => ("shutdown_started", json!({ "signal": signal })),
         Event::ShutdownForced { signal } => ("shutdown_forced", json!({ "signal": signal })),
+        Event::GroupChanged { change, .. } => ("group_changed", group(change)),
         Event::StraysEnded(escaped) => (
             "strays_ended",
             json!({ "escaped_processes": escaped.count, "escaped_names": escaped.names }),
@@ -294,6 +295,25 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
         | Event::MetricsReported { .. }
         | Event::HistoryOperated { .. } => return None,
     })
+}
+
+fn group(change: &GroupChange) -> Value {
+    match change {
+        GroupChange::Connected => json!({ "change": "connected" }),
+        GroupChange::Disconnected => json!({ "change": "disconnected" }),
+        GroupChange::Leading { term } => json!({ "change": "leading", "term": term }),
+        GroupChange::StoodDown => json!({ "change": "stood_down" }),
+        GroupChange::LeaderSeen { instance } => {
+            json!({ "change": "leader_seen", "instance": instance })
+        }
+        GroupChange::RunRedelivered {
+            run,
+            processor,
+            instance,
+        } => json!({
+            "change": "run_redelivered", "run": run, "processor": processor, "instance": instance,
+        }),
+    }
 }
 
 /// How loud a line is.
@@ -341,6 +361,14 @@ pub(super) fn level(event: &Event) -> Option<Level> {
         | Event::StartPlanned {
             processor: Some(_), ..
         } => Some(Level::Debug),
+        Event::GroupChanged { change, .. } => Some(match change {
+            GroupChange::Disconnected
+            | GroupChange::StoodDown
+            | GroupChange::RunRedelivered { .. } => Level::Warn,
+            GroupChange::Connected
+            | GroupChange::Leading { .. }
+            | GroupChange::LeaderSeen { .. } => Level::Info,
+        }),
         Event::RunFinished(run) => Some(of(run.result.outcome.is_bad())),
         Event::CycleFinished(cycle) => Some(of(cycle.outcome.is_bad())),
         Event::ShutdownStarted { .. }

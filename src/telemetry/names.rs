@@ -132,6 +132,14 @@ families! { OURS, "orquestrador_":
     HTTP_DURATION = Histogram "http_request_duration_seconds" [handler] "From a request to its answer, by matched route.";
     HTTP_CONNECTIONS = Gauge "http_connections" [] "HTTP connections that are open.";
     HTTP_REFUSED = Counter "http_connections_refused_total" [reason] "HTTP connections closed by us: crowded (no room), slow (no whole request in time), handshake (TLS not agreed).";
+    LEADER = Gauge "leader" [] "1 while this instance plans for its group; absent without [distribuicao], as all of the group's.";
+    LEADER_CHANGES = Counter "leader_changes_total" [] "Terms of leaders that this instance has seen begin.";
+    NATS_CONNECTED = Gauge "nats_connected" [] "1 while NATS answers this instance.";
+    INSTANCES = Gauge "instances" [] "Instances of the group that were heard of in the last seconds.";
+    QUEUE_PENDING = Gauge "queue_pending_runs" [] "Runs that wait for an instance; absent while NATS cannot be asked.";
+    QUEUE_OLDEST = Gauge "queue_oldest_seconds" [] "For how long the oldest of them waits, 0 if none does; absent while NATS cannot be asked.";
+    RUN_REDELIVERIES = Counter "run_redeliveries_total" [] "Runs that this instance took over from one that was lost with them.";
+    RUNS_IMPORTED = Counter "runs_imported_total" [] "Ends of runs that others planned and that this instance wrote into its history.";
     EXPOSITION_SERIES = Gauge "exposition_series" [] "Series of this very exposition, itself included.";
 }
 

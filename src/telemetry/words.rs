@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, Load, MissReason, Missed, Outcome,
-    ReloadResult, Run, RunStart, SkipReason,
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, GroupChange, Load, MissReason,
+    Missed, Outcome, ReloadResult, Run, RunStart, SkipReason,
 };
 
 /// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
@@ -195,6 +195,30 @@ fn skip(reason: SkipReason) -> &'static str {
         SkipReason::Dependency => "dependência",
         SkipReason::Overlap => "a execução anterior não terminou",
         SkipReason::DryRun => "simulação",
+    }
+}
+
+/// What changed in the group of instances.
+pub(super) fn group(change: &GroupChange) -> String {
+    match change {
+        GroupChange::Connected => "🔗 Conectado ao NATS".to_owned(),
+        GroupChange::Disconnected => {
+            "⚠️  Sem conexão com o NATS: o que roda aqui vai até o fim do arrendamento".to_owned()
+        }
+        GroupChange::Leading { term } => {
+            format!("👑 Esta instância lidera e planeja (mandato {term})")
+        }
+        GroupChange::StoodDown => {
+            "⚠️  Esta instância deixou de liderar; não planeja mais".to_owned()
+        }
+        GroupChange::LeaderSeen { instance } => format!("👥 A instância {instance} lidera"),
+        GroupChange::RunRedelivered {
+            run,
+            processor,
+            instance,
+        } => format!(
+            "⚠️  Execução {run} de {processor} retomada: a instância {instance} se perdeu com ela"
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod assets;
 mod card;
 mod documents;
 mod draw;
+mod group;
 mod layout;
 mod lines;
 mod outputs;

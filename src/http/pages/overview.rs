@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Place, fact, mark, page};
 use super::times::{countdown, moment, moment_or_dash, span};
-use super::{card, panels, timeline, words};
+use super::{card, group, panels, timeline, words};
 use crate::domain::ScheduleSpec;
 use crate::engine::status::{Phase, ProcessorStatus, Status};
 use crate::http::Views;
@@ -49,6 +49,7 @@ pub(in crate::http) fn parts(views: &Views) -> Vec<Part> {
         Part::new("telemetria", &panels::telemetry(&status, views)),
         Part::new("recargas", &panels::reloads(&look, views)),
     ];
+    parts.extend(group::part(views).map(|part| Part::new("grupo", &part)));
     parts.extend(cards(&status, &look, views));
     parts
 }
@@ -87,6 +88,7 @@ pub(super) fn overview(views: &Views) -> Markup {
         cycles,
         telemetry,
         reloads,
+        group @ ..,
     ] = rest.as_slice()
     else {
         return html! {};
@@ -99,6 +101,7 @@ pub(super) fn overview(views: &Views) -> Markup {
             h2 #titulo-processadores { (words::PROCESSORS) }
             div.cartoes #cartoes { @for card in cards { (card.markup()) } }
         }
+        @for part in group { (part.markup()) }
         (timeline.markup())
         div.lado {
             (cycles.markup())

@@ -187,6 +187,21 @@ pub(super) const AMBIGUOUS: &str =
 pub(super) const UNAVAILABLE: &str = "Indisponível agora";
 pub(super) const BACK: &str = "Voltar à visão geral";
 
+/// The instances of a group.
+pub(super) const GROUP: &str = "Instâncias do grupo";
+pub(super) const QUEUE: &str = "Execuções na fila";
+pub(super) const MEMBER_HEADS: [&str; 6] = [
+    "Instância",
+    "Papel",
+    "Máquina",
+    "Em uso",
+    "Executa",
+    "Desde",
+];
+pub(super) const LEADER: &str = "líder";
+pub(super) const RUNS_WORK: &str = "executa";
+pub(super) const THIS_ONE: &str = "(esta)";
+
 /// `1 processador falhando`, `2 processadores falhando`.
 pub(super) fn failing(count: usize) -> String {
     match count {

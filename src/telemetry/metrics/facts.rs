@@ -59,6 +59,7 @@ impl Observer for Metrics {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::RunOutput { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => {}
         }
     }

@@ -7,6 +7,7 @@ mod connections;
 mod cycles;
 mod facts;
 mod filling;
+mod group;
 mod histogram;
 mod itself;
 mod processor_families;
@@ -26,6 +27,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 pub use self::connections::{OpenConnection, Refused};
 use self::cycles::Cycles;
 use self::filling::{Filling, descriptions, single, single_time};
+use self::group::Group;
 use self::histogram::{Bounds, waits};
 use self::itself::Itself;
 use self::processors::Processors;
@@ -39,8 +41,8 @@ use super::names;
 use super::reports::{self, Fault, Reports};
 use super::traces::Account;
 use crate::domain::{
-    Configured, Cycle, Missed, Mode, ProcessorName, Reload, ReloadResult, Report, Restored, Run,
-    RunStart, Schedule, Totals, TraceContext,
+    Clock, Configured, Cycle, GroupBoard, Missed, Mode, ProcessorName, Reload, ReloadResult,
+    Report, Restored, Run, RunStart, Schedule, Totals, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -76,6 +78,7 @@ struct State {
     schedules: Schedules,
     itself: Itself,
     reports: Reports,
+    group: Option<Group>,
 }
 
 impl State {
@@ -90,6 +93,7 @@ impl State {
             schedules: Schedules::default(),
             itself: Itself::new(itself.0, itself.1),
             reports: Reports::default(),
+            group: None,
         }
     }
 
@@ -112,6 +116,7 @@ impl State {
         families.extend(self.itself.families());
         families.extend(reporting(&self.reports));
         families.extend(self.reports.families());
+        families.extend(self.group.iter().flat_map(Group::families));
         families
     }
 }
@@ -160,6 +165,11 @@ impl Metrics {
     /// Shows which settings hold, by a hash of 48 bits.
     pub fn tell_config(&self, hash: u64) {
         locked(&self.state).itself.config_hash = hash;
+    }
+
+    /// Shows the group of instances.
+    pub fn show_group(&self, board: GroupBoard, clock: Clock) {
+        locked(&self.state).group = Some(Group { board, clock });
     }
 
     /// Shows what becomes of spans, as `account` has it.

@@ -4,8 +4,9 @@ mod exemplars;
 
 use super::*;
 use crate::domain::{
-    Difference, Event, HistoryOperation, Instances, Load, LostRun, MainCycleState, Observer as _,
-    Outcome, ProcessorSpec, ProcessorState, RunId, ScheduleSpec, samples,
+    Clock, Difference, Event, GroupBoard, HistoryOperation, Instances, Load, LostRun,
+    MainCycleState, Observer as _, Outcome, ProcessorSpec, ProcessorState, RunId, ScheduleSpec,
+    samples,
 };
 use prometheus::proto::LabelPair;
 
@@ -250,6 +251,9 @@ async fn every_family_that_is_served_stands_in_the_table_and_every_one_of_the_ta
     let metrics = metrics();
     metrics.expose_process().expect("exposed");
     metrics.count_request("/metrics", 200, Duration::from_millis(1));
+    let group = GroupBoard::new("grupo", "uma", samples::instant());
+    group.update(|status| status.waiting = Some(0));
+    metrics.show_group(group, Clock::new(samples::instant));
     for event in everything() {
         metrics.observe(&event);
     }

@@ -134,6 +134,7 @@ impl Observer for OutputLogs {
             | Event::HistoryFailed { .. }
             | Event::HistoryRecovered { .. }
             | Event::ShutdownStarted { .. }
+            | Event::GroupChanged { .. }
             | Event::ShutdownForced { .. } => {}
         }
     }
