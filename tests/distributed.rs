@@ -22,6 +22,10 @@ mod orchestrator {
 #[path = "group/world.rs"]
 mod world;
 
+#[path = "group/partitions.rs"]
+mod partitions;
+#[path = "group/proxy.rs"]
+mod proxy;
 #[path = "group/runs.rs"]
 mod runs;
 
