@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+#[path = "group/cluster.rs"]
+mod cluster;
 #[path = "group/leaders.rs"]
 mod leaders;
 #[path = "group/nats.rs"]

@@ -24,6 +24,19 @@ impl Instance {
         instance
     }
 
+    /// Not started yet, with several servers, each of which keeps everything.
+    pub(crate) fn clustered(name: &str, urls: &[String], config: &str) -> Self {
+        let section = format!(
+            "[distribuicao]\nservidores = {urls:?}\ninstancia = \"{name}\"\narrendamento = \"6s\"\nreplicas = {}\n",
+            urls.len()
+        );
+        Self {
+            name: name.to_owned(),
+            place: Place::with_config(&format!("{config}\n{section}")),
+            running: None,
+        }
+    }
+
     pub(crate) fn stopped(name: &str, url: &str, config: &str) -> Self {
         let section = format!(
             "[distribuicao]\nservidores = [\"{url}\"]\ninstancia = \"{name}\"\narrendamento = \"6s\"\n"
