@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+#[path = "group/cluster.rs"]
+mod cluster;
 #[path = "group/leaders.rs"]
 mod leaders;
 #[path = "group/nats.rs"]
@@ -22,6 +24,10 @@ mod orchestrator {
 #[path = "group/world.rs"]
 mod world;
 
+#[path = "group/partitions.rs"]
+mod partitions;
+#[path = "group/proxy.rs"]
+mod proxy;
 #[path = "group/runs.rs"]
 mod runs;
 

@@ -129,11 +129,12 @@ impl Election {
         let entry = self.entry(term, fence);
         let renewed = timeout(PATIENCE, store.update(KEY, entry.into(), term)).await;
         let revision = renewed.ok()?.ok()?;
-        self.leader(Leader {
+        let leader = Leader {
             instance: self.shared.instance.clone(),
             term,
             fence,
-        });
+        };
+        self.leader(leader, true);
         Some((term, revision, sent + LIFE - MARGIN))
     }
 
@@ -229,14 +230,14 @@ impl Election {
             fence: entry.fence,
         };
         let name = leader.instance.clone();
-        if leader.term > 0 && self.leader(leader) {
+        // The name may be ours, and the entry that of a start before this one.
+        if leader.term > 0 && self.leader(leader, false) {
             self.state(GroupChange::LeaderSeen { instance: name });
         }
     }
 
     /// Writes down who leads; whether that is news.
-    fn leader(&self, leader: Leader) -> bool {
-        let is_leader = leader.instance == self.shared.instance;
+    fn leader(&self, leader: Leader, is_leader: bool) -> bool {
         self.shared.board.update(|status| {
             status.leaderless_since = None;
             status.is_leader = is_leader;

@@ -24,6 +24,19 @@ impl Instance {
         instance
     }
 
+    /// Not started yet, with several servers, each of which keeps everything.
+    pub(crate) fn clustered(name: &str, urls: &[String], config: &str) -> Self {
+        let section = format!(
+            "[distribuicao]\nservidores = {urls:?}\ninstancia = \"{name}\"\narrendamento = \"6s\"\nreplicas = {}\n",
+            urls.len()
+        );
+        Self {
+            name: name.to_owned(),
+            place: Place::with_config(&format!("{config}\n{section}")),
+            running: None,
+        }
+    }
+
     pub(crate) fn stopped(name: &str, url: &str, config: &str) -> Self {
         let section = format!(
             "[distribuicao]\nservidores = [\"{url}\"]\ninstancia = \"{name}\"\narrendamento = \"6s\"\n"
@@ -67,11 +80,13 @@ impl Instance {
     }
 
     pub(crate) fn is_leader(&self) -> bool {
-        self.leader().as_deref() == Some(self.name.as_str())
+        // The name alone may be that of a start before this one.
+        self.running.is_some() && self.metric("orquestrador_leader") == Some(1.0)
     }
 
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
-        let text = self.running().get("/metrics").body;
+        let answer = try_request(self.running().address(), "GET", "/metrics");
+        let text = answer.ok()?.body;
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
