@@ -21,7 +21,7 @@ TESTAR := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest
 .PHONY: help build screenshots run-orquestrador run-orquestrador-single run-orquestrador-single-verbose \
 	run-orquestrador-sequencial run-orquestrador-paralelo run-orquestrador-verbose \
 	run-processador-modelo run-processador-automatico test test-directus test-unit test-longo check bench bench-compare bench-documents \
-	up down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
+	up up-distribuido down logs alerta-teste test-compose docker-up docker-down docker-logs docker-build docker-single
 
 help: ## Lista os alvos
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,8 +96,12 @@ bench-documents: build ## Mede os documentos ao lado de pandoc + difflib e pytho
 up: ## Inicia a pilha (Prometheus, Alertmanager, Grafana, Tempo), espera por ela e mostra os endereços
 	@COMPOSE="$(COMPOSE)" .ci/up $(SERVICOS)
 
+up-distribuido: ## O mesmo com INSTANCIAS=3 instâncias sobre NATS no lugar de uma (perfil distribuido do compose)
+	$(COMPOSE) build orquestrador
+	$(COMPOSE) --profile distribuido up --detach --scale orquestrador=0 --scale instancia=$(or $(INSTANCIAS),3) $(SERVICOS)
+
 down: ## Para a pilha; os dados ficam nos volumes
-	$(COMPOSE) down
+	$(COMPOSE) --profile distribuido down
 
 logs: ## Mostra os logs da pilha
 	$(COMPOSE) logs --follow --tail 100 $(SERVICOS)

@@ -21,6 +21,7 @@ import sys
 import time
 
 import agenda
+import distribuicao
 import grafico
 import historico
 import multidao
@@ -35,6 +36,7 @@ PARTS = {
     "agenda": agenda.figures,
     "telemetria": telemetria.figures,
     "historico": historico.figures,
+    "distribuicao": distribuicao.figures,
     "multidao": multidao.figures,
     "pagina": pagina.figures,
 }

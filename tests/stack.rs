@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
     reason = "tests"
@@ -17,6 +18,8 @@ mod orchestrator {
     pub(crate) mod collector;
     pub(crate) mod support;
 }
+#[path = "group/nats.rs"]
+mod nats;
 mod watch {
     mod chain;
     mod files;

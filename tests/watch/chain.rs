@@ -95,6 +95,7 @@ fn every_alert_has_its_severity_its_words_its_runbook_and_both_cases() {
         "SchedulerStalled",
         "ProcessorStale",
         "ErrorBudgetFastBurn",
+        "NoLeader",
     ];
     let mut count = 0;
     for block in rules.split("- alert: ").skip(1) {

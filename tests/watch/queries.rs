@@ -11,9 +11,11 @@ use super::files::{self, Question, Rule};
 use super::parts::{self, Webhook};
 use super::promql::{name, selectors};
 use crate::collector::{Collector, Manner, Protocol};
+use crate::nats::Nats;
 use crate::support::{LIMIT, Place, Running, pause, request, wait_until};
 
-/// Runs that succeed, fail, time out, try again, are skipped, go on, and report metrics; and the documents.
+/// Runs that succeed, fail, time out, try again, are skipped, go on, and report metrics; and the documents. All of it in a
+/// group of one.
 const CONFIG: &str = r#"
 modo = "paralelo"
 intervalo = "1s"
@@ -123,7 +125,9 @@ fn watched(place: &Place) -> Watched {
 
 #[test]
 fn every_query_of_every_panel_variable_rule_and_alert_is_understood_and_has_something_to_ask() {
-    let place = Place::with_config(CONFIG);
+    let nats = Nats::start();
+    let group = format!("[distribuicao]\nservidores = [\"{}\"]\n", nats.url());
+    let place = Place::with_config(&format!("{CONFIG}{group}"));
     let watched = watched(&place);
     let mut wrong = Vec::new();
     for question in files::questions() {
