@@ -243,8 +243,20 @@ fn plan(mode: Mode, specs: &[Arc<ProcessorSpec>]) -> Plan {
         stop_at_failure: false,
         dry_run: false,
         parallelism: 8,
+        planned: None,
         processors: specs.to_vec(),
     }
+}
+
+#[test]
+fn who_plans_for_a_group_lets_more_out_than_it_has_slots_itself_and_tells_its_own() {
+    let mut plan = plan(Mode::Parallel, &[]);
+    assert_eq!((plan.slots(), plan.own_slots()), (8, 8));
+    plan.planned = Some(10_000);
+    assert_eq!((plan.slots(), plan.own_slots()), (10_000, 8));
+    // One after the other is planned so, wherever it runs.
+    plan.mode = Mode::Sequential;
+    assert_eq!((plan.slots(), plan.own_slots()), (1, 8));
 }
 
 struct Stage {
@@ -383,6 +395,7 @@ async fn parallelism_is_never_exceeded_and_slots_are_given_in_order_of_declarati
     let most = Arc::clone(&script.most_in_flight);
     let plan = Plan {
         parallelism: 2,
+        planned: None,
         ..plan(Mode::Parallel, &names.map(|name| spec(name, &[])))
     };
     let stage = stage(plan, script);

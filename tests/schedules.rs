@@ -209,6 +209,7 @@ fn plan(main: ScheduleSpec, processors: Vec<Arc<ProcessorSpec>>) -> Plan {
         stop_at_failure: false,
         dry_run: false,
         parallelism: 100,
+        planned: None,
         processors,
     }
 }

@@ -315,11 +315,9 @@ pub(super) fn plan(settings: &Settings, zone: &TimeZone) -> Plan {
         single_run: settings.single_run,
         stop_at_failure: settings.stops_at_failure(),
         dry_run: settings.dry_run,
-        parallelism: match settings.distribution {
-            // What runs side by side is a matter of each instance; here it is only planned.
-            Some(_) => PLANNED,
-            None => settings.parallelism,
-        },
+        parallelism: settings.parallelism,
+        // What runs side by side is a matter of each instance; here it is only planned.
+        planned: settings.distribution.as_ref().map(|_| PLANNED),
         processors: settings.processors.iter().cloned().map(Arc::new).collect(),
     }
 }

@@ -162,7 +162,7 @@ fn known<'a>(
         processors,
         period: plan.period(clock.now()),
         mode: plan.mode,
-        slots: plan.slots(),
+        slots: plan.own_slots(),
         now: clock.now(),
         data_dir: settings.data_dir.clone(),
     }

@@ -165,7 +165,7 @@ impl<R: Runner> Scheduler<R> {
         let result = ReloadResult::Applied {
             difference,
             mode: plan.mode,
-            slots: plan.slots(),
+            slots: plan.own_slots(),
             main: plan.main.clone(),
             processors: plan.configured(self.wall),
             period: plan.period(self.wall),

@@ -31,6 +31,8 @@ pub struct Plan {
     pub dry_run: bool,
     /// Runs side by side in parallel mode.
     pub parallelism: usize,
+    /// How many may be out at once where a group runs them; none when all run here.
+    pub planned: Option<usize>,
     /// What is run, in order.
     pub processors: Vec<Arc<ProcessorSpec>>,
 }
@@ -41,8 +43,15 @@ impl Plan {
     pub fn slots(&self) -> usize {
         match self.mode {
             Mode::Sequential => 1,
-            Mode::Parallel => self.parallelism,
+            Mode::Parallel => self.planned.unwrap_or(self.parallelism),
         }
+    }
+
+    /// How many of them this instance runs side by side.
+    #[must_use]
+    pub fn own_slots(&self) -> usize {
+        self.planned
+            .map_or_else(|| self.slots(), |_| self.parallelism)
     }
 
     /// Who is due in a main cycle: all without a schedule of their own.

@@ -211,6 +211,7 @@ mod tests {
             stop_at_failure: false,
             dry_run: false,
             parallelism: 1,
+            planned: None,
             processors,
         };
         let board = Arc::new(StatusBoard::new(plan, samples::instant()));
