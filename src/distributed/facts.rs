@@ -13,8 +13,9 @@ use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout};
 
+use super::connection::PATIENCE;
 use super::leader::Standing;
 use super::messages::{self, Ended, Finished};
 use super::{Imports, Shared, Specs};
@@ -24,6 +25,8 @@ use crate::domain::{Event, Observer, Run};
 const ORPHANED: Duration = Duration::from_secs(10);
 /// Ends that may wait to be adopted.
 const MOST_ORPHANS: usize = 10_000;
+/// A reader that hears nothing for so long looks whether there was something to hear.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -127,16 +130,32 @@ impl Reader {
         let consumer = facts.create_consumer(config).await.ok()?;
         let mut messages = consumer.messages().await.ok()?;
         let mut tick = interval(Duration::from_secs(1));
+        let mut heard = Instant::now();
         loop {
             tokio::select! {
                 message = messages.next() => {
                     let message = message?.ok()?;
                     *next = message.info().ok()?.stream_sequence + 1;
                     self.hear(&message).await;
+                    heard = Instant::now();
                 }
-                _ = tick.tick() => self.adopt().await,
+                _ = tick.tick() => {
+                    self.adopt().await;
+                    if heard.elapsed() >= SILENCE {
+                        // A consumer whose server was lost can stay silent.
+                        self.is_at_the_end(*next).await?.then_some(())?;
+                        heard = Instant::now();
+                    }
+                }
             }
         }
+    }
+
+    /// Whether no fact that is kept is at `next` or behind it.
+    async fn is_at_the_end(&self, next: u64) -> Option<bool> {
+        let facts = timeout(PATIENCE, self.shared.facts()).await.ok()??;
+        let info = timeout(PATIENCE, facts.get_info()).await.ok()?.ok()?;
+        Some(info.state.messages == 0 || info.state.last_sequence < next)
     }
 
     async fn hear(&mut self, message: &Message) {
