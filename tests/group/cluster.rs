@@ -1,16 +1,23 @@
 //! Three servers that keep everything three times: the loss of one changes nothing for long.
 
+use std::net::SocketAddr;
+
 use crate::nats::{Nats, free_address};
 use crate::runs::{history, with};
-use crate::support::wait_until;
+use crate::support::{try_request, wait_until};
 use crate::world::{Instance, PATIENCE, wait_for_leader};
 
-fn cluster() -> [Nats; 3] {
+/// Three servers, and where each tells how it is.
+fn cluster() -> ([Nats; 3], [SocketAddr; 3]) {
+    let health = [0; 3].map(|_| free_address());
     let routes = [0; 3].map(|_| free_address());
     let all = routes.map(|route| format!("nats://{route}")).join(",");
-    [0, 1, 2].map(|number| {
+    let servers = [0, 1, 2].map(|number| {
         let (name, own) = (format!("n{number}"), format!("nats://{}", routes[number]));
+        let port = health[number].port().to_string();
         let words = [
+            "-m",
+            &port,
             "-n",
             &name,
             "--cluster_name",
@@ -23,12 +30,23 @@ fn cluster() -> [Nats; 3] {
         let mut nats = Nats::stopped(&words);
         nats.begin();
         nats
-    })
+    });
+    (servers, health)
+}
+
+/// Until every server has all that the others have: the loss of a second one is not what is tested.
+fn wait_for_copies(health: &[SocketAddr; 3]) {
+    wait_until("every server to be up to date", PATIENCE, || {
+        let is_well = |address: &SocketAddr| {
+            try_request(*address, "GET", "/healthz").is_ok_and(|answer| answer.code == 200)
+        };
+        health.iter().all(is_well).then_some(())
+    });
 }
 
 #[test]
 fn the_loss_of_one_of_three_servers_costs_no_run_and_no_restart() {
-    let mut servers = cluster();
+    let (mut servers, health) = cluster();
     let urls = servers.each_ref().map(Nats::url);
     let config = with("1s", &["a", "b"], "0.3");
     let start = |name| {
@@ -41,6 +59,7 @@ fn the_loss_of_one_of_three_servers_costs_no_run_and_no_restart() {
     let leader = wait_for_leader(&both);
     both[leader].running().wait_for_cycles(2);
     for lost in &mut servers {
+        wait_for_copies(&health);
         lost.kill();
         let ends = |instance: &Instance| {
             let runs = history(instance);
