@@ -55,8 +55,8 @@ pub(super) struct StatusReport {
     telemetry: TelemetryReport,
     #[serde(rename = "alertas")]
     alerts: AlertsReport,
-    /// The group of instances; absent when everything runs here.
-    #[serde(rename = "distribuicao", skip_serializing_if = "Option::is_none")]
+    /// The group of instances; null when everything runs here.
+    #[serde(rename = "distribuicao")]
     group: Option<GroupReport>,
     /// By name.
     #[serde(rename = "processadores")]
