@@ -1,5 +1,6 @@
 //! The name of a processor. Refuses to know where the name came from.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,13 @@ impl ProcessorName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text finds what is kept by name: both hash and compare alike.
+impl Borrow<str> for ProcessorName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

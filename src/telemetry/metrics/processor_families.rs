@@ -48,11 +48,12 @@ fn configured(processors: &Processors) -> [MetricFamily; 6] {
             let objective = series.max_staleness.unwrap_or_default();
             family.gauge(&[name], objective.as_secs_f64());
         }),
-        each(processors, &names::STARTS_MISSED, |family, name, series| {
-            for (reason, count) in MissReason::ALL.iter().zip(series.missed) {
-                family.count(&[name, reason.label()], count);
-            }
-        }),
+        by_reason(
+            processors,
+            &names::STARTS_MISSED,
+            &MissReason::ALL.map(MissReason::label),
+            |series| &series.missed,
+        ),
         each(processors, &names::TIMEOUT, |family, name, series| {
             family.gauge(&[name], series.spec.timeout.as_secs_f64());
         }),
@@ -110,11 +111,40 @@ fn by_reason(
     words: &[&str],
     counts: impl Fn(&Series) -> &[u64],
 ) -> MetricFamily {
+    let words = sorted(words);
     each(processors, family, |family, name, series| {
-        for (word, count) in words.iter().zip(counts(series)) {
-            family.count(&[name, word], *count);
+        let counts = counts(series);
+        for (index, word) in &words {
+            family.count(
+                &[name, word],
+                counts.get(*index).copied().unwrap_or_default(),
+            );
         }
     })
+}
+
+/// The words of a closed set in the order in which a registry wants them, each with its place in the set.
+fn sorted<'a>(words: &[&'a str]) -> Vec<(usize, &'a str)> {
+    let mut sorted: Vec<_> = words.iter().copied().enumerate().collect();
+    sorted.sort_unstable_by_key(|(_, word)| *word);
+    sorted
+}
+
+/// A family whose first label is a word and whose second one is the processor: word by word.
+fn by_word(
+    processors: &Processors,
+    family: &'static Family,
+    words: &[&str],
+    fill: impl Fn(&mut Filling, &[&str], (usize, &Series)),
+) -> MetricFamily {
+    let mut filling = Filling::new(family);
+    for (index, word) in sorted(words) {
+        for series in &processors.series {
+            let labels = [word, series.spec.name.as_str()];
+            fill(&mut filling, &labels, (index, series));
+        }
+    }
+    filling.into_family()
 }
 
 fn by_stream(
@@ -123,9 +153,10 @@ fn by_stream(
     count: impl Fn(&Output) -> u64,
 ) -> MetricFamily {
     each(processors, family, |family, name, series| {
-        for (stream, output) in [Stream::Stdout, Stream::Stderr].iter().zip(&series.output) {
-            family.count(&[name, stream.label()], count(output));
-        }
+        // In the order of their names.
+        let [stdout, stderr] = &series.output;
+        family.count(&[name, Stream::Stderr.label()], count(stderr));
+        family.count(&[name, Stream::Stdout.label()], count(stdout));
     })
 }
 
@@ -136,18 +167,24 @@ fn counted(processors: &Processors) -> Vec<MetricFamily> {
         })
     };
     let mut escaped = Filling::new(&names::ESCAPED);
-    escaped.count(&[RESERVED], processors.strays);
     for series in &processors.series {
         escaped.count(&[series.spec.name.as_str()], series.escaped);
     }
+    escaped.count(&[RESERVED], processors.strays);
     let reasons = Outcome::FAILURE_REASONS;
     let cancelled = Outcome::CANCEL_REASONS;
     vec![
-        each(processors, &names::RUNS, |family, name, series| {
-            for (outcome, count) in Outcome::LABELS.iter().zip(series.runs) {
-                family.count(&[outcome, name], count);
-            }
-        }),
+        by_word(
+            processors,
+            &names::RUNS,
+            &Outcome::LABELS,
+            |family, labels, (outcome, series)| {
+                family.count(
+                    labels,
+                    series.runs.get(outcome).copied().unwrap_or_default(),
+                );
+            },
+        ),
         by_reason(processors, &names::RUN_FAILURES, &reasons, |series| {
             &series.failures
         }),
@@ -167,11 +204,14 @@ fn counted(processors: &Processors) -> Vec<MetricFamily> {
         count(&names::RUN_RETRIES, |series| series.retries),
         count(&names::KILL_ESCALATIONS, |series| series.kill_escalations),
         escaped.into_family(),
-        each(processors, &names::RUN_CPU, |family, name, series| {
-            for (mode, seconds) in ["user", "system"].iter().zip(series.cpu) {
-                family.counter(&[mode, name], seconds);
-            }
-        }),
+        by_word(
+            processors,
+            &names::RUN_CPU,
+            &["user", "system"],
+            |family, labels, (mode, series)| {
+                family.counter(labels, series.cpu.get(mode).copied().unwrap_or_default());
+            },
+        ),
         by_stream(processors, &names::OUTPUT_BYTES, |output| output.bytes),
         by_stream(processors, &names::OUTPUT_LINES, |output| output.lines),
         by_stream(processors, &names::OUTPUT_TRUNCATED, |output| {
@@ -190,13 +230,17 @@ fn observed(processors: &Processors) -> [MetricFamily; 3] {
         })
     };
     [
-        each(processors, &names::RUN_DURATION, |family, name, series| {
-            for (outcome, histogram) in Outcome::LABELS.iter().zip(&series.durations) {
-                if !histogram.is_empty() {
-                    family.histogram(&[outcome, name], &processors.bounds, histogram);
+        by_word(
+            processors,
+            &names::RUN_DURATION,
+            &Outcome::LABELS,
+            |family, labels, (outcome, series)| {
+                let histogram = series.durations.get(outcome);
+                if let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) {
+                    family.histogram(labels, &processors.bounds, histogram);
                 }
-            }
-        }),
+            },
+        ),
         waits(&names::RUN_QUEUE_WAIT, |series| &series.queue_wait),
         waits(&names::RUN_STOP, |series| &series.stops),
     ]
@@ -225,14 +269,17 @@ fn last(processors: &Processors) -> Vec<MetricFamily> {
             result.exit_code.map_or(-1.0, f64::from)
         }),
         result(&names::RUN_MAX_RSS, |result| number(result.max_rss_bytes)),
-        each(processors, &names::LAST_OUTCOME, |family, name, series| {
-            if let Some(last) = series.state.last_outcome {
-                for outcome in Outcome::LABELS {
-                    let is_last = f64::from(u8::from(outcome == last.label()));
-                    family.gauge(&[outcome, name], is_last);
+        by_word(
+            processors,
+            &names::LAST_OUTCOME,
+            &Outcome::LABELS,
+            |family, labels, (outcome, series)| {
+                if let Some(last) = series.state.last_outcome {
+                    let is_last = Outcome::LABELS.get(outcome) == Some(&last.label());
+                    family.gauge(labels, f64::from(u8::from(is_last)));
                 }
-            }
-        }),
+            },
+        ),
     ]
 }
 

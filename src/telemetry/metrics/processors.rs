@@ -128,11 +128,12 @@ fn add_one<const N: usize>(counts: &mut [u64; N], words: &[&str; N], word: Optio
     }
 }
 
-/// The processors that are known, in the order of declaration. What is told of others is not counted: their series
-/// are gone and are not made again by late facts.
+/// The processors that are known. What is told of others is not counted: their series are gone and are not made again by
+/// late facts.
 pub(super) struct Processors {
     pub(super) bounds: Bounds,
     pub(super) wait_bounds: Bounds,
+    /// Sorted by name, as a registry sorts: what comes in order is sorted in no time.
     pub(super) series: Vec<Series>,
     index: HashMap<ProcessorName, usize>,
     /// Processes that belong to no run that can be told.
@@ -156,15 +157,13 @@ impl Processors {
     /// Makes these processors known, and those that are known already keep what was counted of them. Others go, with
     /// the end of their last run.
     pub(super) fn expose(&mut self, configured: &[Configured], now: Timestamp) {
-        let mut before = std::mem::take(&mut self.series);
+        let before = std::mem::take(&mut self.series).into_iter();
+        let mut before: HashMap<_, _> = before
+            .map(|series| (series.spec.name.clone(), series))
+            .collect();
         for one in configured {
-            let known = before
-                .iter()
-                .position(|series| series.spec.name == one.spec.name);
-            let mut series = match known {
-                Some(index) => before.swap_remove(index),
-                None => Series::new(one, now),
-            };
+            let known = before.remove(&one.spec.name);
+            let mut series = known.unwrap_or_else(|| Series::new(one, now));
             if series.spec.timing.schedule != one.spec.timing.schedule {
                 series.own_next = None;
             }
@@ -176,22 +175,25 @@ impl Processors {
             series.is_leaving = false;
             self.series.push(series);
         }
-        before.retain(|series| !series.in_flight.is_empty());
-        for series in &mut before {
-            series.is_leaving = true;
-        }
-        self.series.extend(before);
+        let leaving = before.into_values();
+        let leaving = leaving.filter(|series| !series.in_flight.is_empty());
+        self.series.extend(leaving.map(|series| Series {
+            is_leaving: true,
+            ..series
+        }));
         self.index_again();
     }
 
     fn index_again(&mut self) {
+        self.series
+            .sort_unstable_by(|one, other| one.spec.name.cmp(&other.spec.name));
         let names = self.series.iter().map(|series| series.spec.name.clone());
         self.index = names.zip(0..).collect();
     }
 
     /// Whether anything is counted of this one.
     pub(super) fn knows(&self, name: &str) -> bool {
-        self.index.keys().any(|known| known.as_str() == name)
+        self.index.contains_key(name)
     }
 
     /// Those that are known, by name.
@@ -269,7 +271,10 @@ impl Processors {
     pub(super) fn finished(&mut self, run: &Run) -> Option<usize> {
         let bucket = self.count(run);
         let is_gone = |series: &Series| series.is_leaving && series.in_flight.is_empty();
-        if self.series.iter().any(is_gone) {
+        if self
+            .of(&run.start.spec.name)
+            .is_some_and(|one| is_gone(one))
+        {
             self.series.retain(|series| !is_gone(series));
             self.index_again();
         }
