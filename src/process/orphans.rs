@@ -4,11 +4,14 @@
 //! children of the spawner, again and again until there is none.
 
 use std::fs;
+use std::io::Read as _;
 
 use nix::unistd::Pid;
 
 use crate::domain::contract::RUN_ID;
 
+/// The longest line of /proc that is read; 52 numbers of a process take at most 1,100 bytes.
+const MAX_LINE: usize = 2048;
 /// At most this much of a process's environment is read, bytes.
 const MAX_ENVIRONMENT: u64 = 4 << 20;
 
@@ -59,8 +62,15 @@ pub(super) fn find(scope: Scope, known: impl Fn(Pid) -> bool) -> Vec<Process> {
 
 /// The process of this pid; `None` when there is none.
 pub(super) fn read(pid: Pid) -> Option<Process> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(pid, &String::from_utf8_lossy(&stat))
+    let mut buffer = [0; MAX_LINE];
+    let stat = read_line(&format!("/proc/{pid}/stat"), &mut buffer)?;
+    parse_stat(pid, &String::from_utf8_lossy(stat))
+}
+
+/// A short file of /proc, in one read: asking for its size first, as `fs::read` does, costs as much again.
+fn read_line<'a>(path: &str, buffer: &'a mut [u8; MAX_LINE]) -> Option<&'a [u8]> {
+    let count = fs::File::open(path).ok()?.read(buffer).ok()?;
+    buffer.get(..count)
 }
 
 /// The name in parentheses may itself hold parentheses and blanks, so the fields count from the last one.
@@ -82,12 +92,9 @@ fn parse_stat(pid: Pid, stat: &str) -> Option<Process> {
 
 /// The pid that the kernel gave out last: the last field of `/proc/loadavg` (proc(5)).
 fn last_pid() -> Option<i32> {
-    fs::read_to_string("/proc/loadavg")
-        .ok()?
-        .split_whitespace()
-        .last()?
-        .parse()
-        .ok()
+    let mut buffer = [0; MAX_LINE];
+    let line = std::str::from_utf8(read_line("/proc/loadavg", &mut buffer)?).ok()?;
+    line.split_whitespace().last()?.parse().ok()
 }
 
 /// What a process's environment says of its run.
@@ -120,7 +127,6 @@ pub(super) fn mark(process: &Process) -> Mark {
 
 /// Empty when the process has ended.
 fn environment(pid: Pid) -> Vec<u8> {
-    use std::io::Read as _;
     let mut environment = Vec::new();
     if let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) {
         // What was read before an error is all that there is to know.

@@ -22,6 +22,8 @@ use super::protocol::{self, End, Report, Request, Start, Step};
 use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
 use super::sys::{self, ChildStack};
 
+/// Requests that are answered before it is looked who has ended.
+const MOST_IN_A_ROW: u32 = 64;
 /// Within this time of its leader's start, a run's processes have pids above the leader's.
 const RECENT: Duration = Duration::from_secs(2);
 
@@ -88,21 +90,35 @@ impl SpawnerProcess {
         } else {
             PollTimeout::from(PERIOD)
         };
-        let asked = {
-            let mut watched = [
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.children_signal.as_fd(), PollFlags::POLLIN),
-            ];
-            match poll(&mut watched, timeout) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
+        let mut asked = self.wait(timeout)?;
+        // Of many starts at one instant the last does not wait for the ends of the first.
+        for _ in 0..MOST_IN_A_ROW {
+            if !asked {
+                break;
             }
-            watched.first().and_then(PollFd::any).unwrap_or(false)
-        };
-        while let Ok(Some(_)) = self.children_signal.read_signal() {}
+            if !self.answer()? {
+                return Ok(false);
+            }
+            asked = self.wait(PollTimeout::ZERO)?;
+        }
+        // Ends that come together are one signal.
+        self.children_signal.read_signal().ok();
         self.reap_all()?;
         self.sweep()?;
-        if asked { self.answer() } else { Ok(true) }
+        Ok(true)
+    }
+
+    /// Waits for a request or for an end. Whether there is a request.
+    fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
+        let mut watched = [
+            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.children_signal.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut watched, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(watched.first().and_then(PollFd::any).unwrap_or(false))
     }
 
     fn answer(&mut self) -> io::Result<bool> {
