@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -50,20 +51,30 @@ pub(super) fn allow_descriptors() {
 }
 
 /// A single run opens its port only when it is asked to.
-pub(super) fn is_listening(settings: &Settings) -> bool {
+fn is_listening(settings: &Settings) -> bool {
     !settings.single_run || settings.port_by_flag
 }
 
-/// Binds the address, unless nobody is to listen.
-pub(super) async fn bind(
-    settings: &Settings,
-    security: watch::Receiver<Arc<Security>>,
-) -> anyhow::Result<Option<Listener>> {
+/// A runtime of its own, so that no reader, and no answer that takes long, keeps the engine from its runs; none when nobody
+/// is to listen.
+pub(super) fn runtime(settings: &Settings) -> io::Result<Option<Runtime>> {
     if !is_listening(settings) {
         return Ok(None);
     }
+    let mut builder = runtime::Builder::new_multi_thread();
+    let builder = builder.worker_threads(1).thread_name("http");
+    builder.enable_all().build().map(Some)
+}
+
+/// Binds the address for the runtime that is to answer there, if there is one.
+pub(super) fn bind(
+    web: Option<&Handle>,
+    settings: &Settings,
+    security: watch::Receiver<Arc<Security>>,
+) -> anyhow::Result<Option<Listener>> {
+    let Some(web) = web else { return Ok(None) };
     let address = SocketAddr::new(settings.listen, settings.port);
-    let listener = Listener::bind(address, security).await.map_err(|error| {
+    let listener = Listener::bind(web, address, security).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "a porta já está em uso; escolha outra com --porta, ou 0 para uma livre".to_owned()
@@ -91,7 +102,7 @@ impl Http {
     pub(super) fn serve(listener: Listener, views: Views) -> Self {
         let stop = CancellationToken::new();
         Self {
-            task: tokio::spawn(listener.serve(views, stop.clone())),
+            task: listener.serve(views, stop.clone()),
             stop,
         }
     }

@@ -1,21 +1,21 @@
 //! The life of the orchestrator: lock, spawner, telemetry, HTTP, cycles; and back in the opposite order.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::diagnostics::local_zone;
-use super::leaving;
-use super::listening::{Http, allow_descriptors, bind, is_listening, security};
+use super::listening::{self, Http, allow_descriptors, bind, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
-use super::{Exit, clock, distribution, recording, running, store_settings, telling, traced};
+use super::{
+    Exit, clock, distribution, leaving, recording, running, store_settings, telling, traced,
+};
 use crate::cli::documents::examples;
 use crate::cli::stderr_line;
 use crate::config::{self, Environment, Flags, Loaded, Settings};
@@ -30,9 +30,6 @@ use crate::signals::{self, EarlyHangups};
 use crate::telemetry::backlog_of;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::trace_of;
-
-/// Threads of the runtime: the work is done by the children.
-const WORKER_THREADS: usize = 2;
 
 /// Whoever reads standard output may take this long for what is still to be read at the end.
 const LINES: Duration = Duration::from_secs(1);
@@ -77,8 +74,12 @@ fn prepare_and_run(
     let history = recording::open(&loaded.settings, &clock)?;
     let said = history.iter().flat_map(|history| &history.warnings);
     loaded.warnings.extend(said.cloned());
-    let runtime = runtime(&loaded.settings)?;
-    let life = live(Parts {
+    let web = listening::runtime(&loaded.settings)?;
+    // One thread is enough: the work is done by the children.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let parts = Parts {
         reloader: Reloader {
             settings: loaded.settings.clone(),
             flags,
@@ -93,11 +94,12 @@ fn prepare_and_run(
         history,
         link,
         early,
-    });
-    // A task like the runs that it starts: a timer's thread then goes on with both, and wakes no other one.
-    let exit = runtime.block_on(async { tokio::spawn(life).await? });
+    };
+    let exit = runtime.block_on(live(parts, web.as_ref().map(Runtime::handle)));
     // What hangs in the system, the resolution of a collector's name for one, holds nobody.
-    runtime.shutdown_timeout(LEFTOVERS);
+    for runtime in [Some(runtime), web].into_iter().flatten() {
+        runtime.shutdown_timeout(LEFTOVERS);
+    }
     exit
 }
 
@@ -108,18 +110,6 @@ fn enforcement(settings: &Settings) -> Option<Enforcement> {
         .iter()
         .any(|spec| !spec.limits.is_empty());
     is_bounded.then(Enforcement::detect)
-}
-
-/// One thread is enough, and starts sooner, while nobody but the one cycle needs it.
-fn runtime(settings: &Settings) -> io::Result<Runtime> {
-    let mut builder = if is_listening(settings) {
-        let mut builder = runtime::Builder::new_multi_thread();
-        builder.worker_threads(WORKER_THREADS);
-        builder
-    } else {
-        runtime::Builder::new_current_thread()
-    };
-    builder.enable_all().build()
 }
 
 /// What was made before the runtime.
@@ -134,7 +124,8 @@ struct Parts {
     early: EarlyHangups,
 }
 
-async fn live(parts: Parts) -> anyhow::Result<Exit> {
+/// `web` is where HTTP is answered; none when nobody is to listen.
+async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
         reloader,
@@ -150,7 +141,7 @@ async fn live(parts: Parts) -> anyhow::Result<Exit> {
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
     let hangups = signals::listen(&shutdown, &control, &early)?;
-    let listener = bind(settings, reloader.security.subscribe()).await?;
+    let listener = bind(web, settings, reloader.security.subscribe())?;
 
     let zone = reloader.zone.clone();
     let plan = plan(settings, &zone);

@@ -18,9 +18,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
@@ -40,11 +41,14 @@ const STALL: Duration = Duration::from_secs(20);
 /// Bytes and headers of a request's head.
 const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
+/// Connections that the system holds for us until they are taken.
+const BACKLOG: u32 = 1024;
 /// How long to wait when the system gives no more connections.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// A bound address that nobody serves yet.
 pub struct Listener {
+    runtime: Handle,
     socket: TcpListener,
     door: Door,
     /// The bound address, with the real port.
@@ -52,18 +56,29 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes a free one. `security` is looked at for every connection and every request.
+    /// Binds `address`; port 0 takes a free one. `security` is looked at for every connection and every request. Answers
+    /// are made on `runtime`.
     ///
     /// # Errors
     ///
     /// The address is taken, or not ours.
-    pub async fn bind(
+    pub fn bind(
+        runtime: &Handle,
         address: SocketAddr,
         security: watch::Receiver<Arc<Security>>,
     ) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+        let _context = runtime.enter();
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // Else an orchestrator that starts again would wait for the connections of the one before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
         Ok(Self {
+            runtime: runtime.clone(),
             socket,
             door: Door::new(security, address.ip().is_loopback()),
             address,
@@ -77,7 +92,11 @@ impl Listener {
     }
 
     /// Answers until `stop` is cancelled, then finishes the requests that are being answered.
-    pub async fn serve(self, views: Views, stop: CancellationToken) {
+    pub fn serve(self, views: Views, stop: CancellationToken) -> JoinHandle<()> {
+        self.runtime.clone().spawn(self.answer(views, stop))
+    }
+
+    async fn answer(self, views: Views, stop: CancellationToken) {
         let door = Arc::new(self.door);
         let metrics = Arc::clone(&views.metrics);
         let views = Arc::new(views);
