@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use orquestrador::domain::{Clock, ResourceLimits};
-use orquestrador::process::{self, Child, Command, Enforcement, Limits, Spawner, Stop};
+use orquestrador::process::{self, Command, Enforcement, Limits, Prepared, Spawner, Stop};
 
 const ROUNDS: usize = 300;
 
@@ -71,12 +71,10 @@ async fn through_spawner(spawner: &Spawner, clock: &Clock) {
         grace: Duration::from_secs(1),
         output: 1024,
     };
-    let child = Child::start(spawner, &command, async {})
-        .await
-        .expect("started");
-    child
-        .wait(&limits, &Stop::default(), clock, |_, _| ())
-        .await;
+    let prepared = Prepared::new(&command).expect("pipes");
+    let child = prepared.start(spawner, &command).await.expect("started");
+    let nobody = (std::future::ready(()), |_, _: &[u8]| ());
+    child.wait(&limits, &Stop::default(), clock, nobody).await;
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {

@@ -74,9 +74,9 @@ impl Runner for Script {
         start: &Arc<RunStart>,
         _attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
-        drop(ready.await);
+        ready.await.await;
         if let Some(readers) = &self.readers {
             let line = OutputLine {
                 at: start.started_at,

@@ -15,6 +15,7 @@ mod orchestrator {
     pub(crate) mod support;
 }
 
+use std::future::ready;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +100,7 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
     };
     let running = launched.runtime.spawn({
         let (start, stop) = (Arc::clone(&start), stop.clone());
-        async move { runner.run(&start, 1, &stop, async {}).await }
+        async move { runner.run(&start, 1, &stop, ready(ready(()))).await }
     });
     let _stranger = bad.wait_until_ready(&place);
 

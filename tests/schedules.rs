@@ -35,9 +35,9 @@ impl Runner for Sleeper {
         start: &Arc<RunStart>,
         _attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
-        drop(ready.await);
+        ready.await.await;
         let outcome = tokio::select! {
             () = sleep(start.spec.timeout) => Outcome::Success,
             () = stop.requested.cancelled() => Outcome::Cancellation(CancelReason::Shutdown),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::stderr_line;
 use crate::config::Settings;
 use crate::domain::{Clock, Event, Observers, Restored};
-use crate::engine::Record;
+use crate::engine::{Record, Recording};
 use crate::history::{History, HistoryError, Recorder, Retention};
 use crate::process;
 
@@ -53,7 +53,13 @@ pub(super) fn begin(
 
 /// The engine's view of the recorder.
 pub(super) fn record(recorder: Recorder) -> Record {
-    Arc::new(move |events| Box::pin(recorder.record(events)))
+    Arc::new(move |events| {
+        let (is_safe, written) = recorder.record(events);
+        Recording {
+            is_safe,
+            written: Box::pin(written),
+        }
+    })
 }
 
 /// Waits until all is written, a bounded time.

@@ -22,7 +22,7 @@ impl Runner for AnyRunner {
         start: &Arc<RunStart>,
         attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
         match self {
             Self::Here(runner) => runner.run(start, attempt, stop, ready).await,

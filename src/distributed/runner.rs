@@ -43,9 +43,9 @@ impl Runner for RemoteRunner {
         start: &Arc<RunStart>,
         attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
-        drop(ready.await);
+        ready.await.await;
         let Some(term) = self.standing.borrow().term() else {
             return lost("esta instância deixou de liderar antes de planejar a execução");
         };

@@ -4,6 +4,7 @@
 //! it ends here before the server can give the run to somebody else.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -300,9 +301,7 @@ impl<R: Runner> Worker<R> {
             reason: CancelReason::Shutdown,
         };
         let start = held.plan.start(spec);
-        let run = self
-            .runner
-            .run(&start, attempt, &stop, std::future::ready(()));
+        let run = self.runner.run(&start, attempt, &stop, ready(ready(())));
         tokio::pin!(run);
         let (mut is_leaving, mut is_handed_back, mut is_over) = (false, false, false);
         let mut keep = std::pin::pin!(held.keep());

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::OptionFuture;
 use tokio::time::{Instant, sleep};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use super::cycle::Cycles;
+use super::cycle::{Cycles, Recording};
 use super::runner::{RunStop, Runner};
 use crate::domain::{Attempt, Event, FailureReason, Outcome, Retry, RunId, RunResult, RunStart};
 
@@ -109,7 +111,8 @@ impl<R: Runner> Cycles<R> {
         result
     }
 
-    /// While the beginning is written down, the process is prepared; while it starts, the beginning is told.
+    /// The process is prepared while the beginning is written down, and started as soon as that is known to survive us. It
+    /// is told once it is in the history.
     async fn begin(
         &self,
         start: &Arc<RunStart>,
@@ -117,15 +120,17 @@ impl<R: Runner> Cycles<R> {
         stop: &RunStop,
         beginning: &[Event],
     ) -> RunResult {
-        let written = self.write_down(beginning);
-        let untold = Untold {
-            cycles: self,
-            beginning,
+        let Recording { is_safe, written } = self.write_down(beginning);
+        let (before, after) = if is_safe {
+            (None, Some(written))
+        } else {
+            (Some(written), None)
         };
-        let ready = async move {
-            written.await;
-            untold
+        let told = async move {
+            OptionFuture::from(after).await;
+            self.tell(beginning);
         };
+        let ready = OptionFuture::from(before).map(|_| told);
         self.runner.run(start, number, stop, ready).await
     }
 }
@@ -133,19 +138,6 @@ impl<R: Runner> Cycles<R> {
 fn number_after(attempts: &[Attempt]) -> u32 {
     let count = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
     count.saturating_add(1)
-}
-
-/// A beginning that is told when this is dropped, which is also when nothing could be started: telling keeps no process
-/// waiting, and nothing of a run is told before its beginning.
-struct Untold<'a, R: Runner> {
-    cycles: &'a Cycles<R>,
-    beginning: &'a [Event],
-}
-
-impl<R: Runner> Drop for Untold<'_, R> {
-    fn drop(&mut self) {
-        self.cycles.tell(self.beginning);
-    }
 }
 
 fn record_end(span: &Span, result: &RunResult) {

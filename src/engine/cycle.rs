@@ -1,6 +1,7 @@
 //! One pass over the processors: both modes share the same runs and differ only in how they are waited for.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,8 +31,16 @@ pub type TraceOf = fn(&Span) -> Option<TraceContext>;
 /// was recorded: what the span continues and what it follows is not the engine's to know.
 pub type Relate = Box<dyn Fn(&Span, Option<TraceContext>) + Send + Sync>;
 
-/// Waits, a bounded time, until facts were written down, all at once.
-pub type Record = Arc<dyn Fn(&[Event]) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+/// Has facts written down, all at once.
+pub type Record = Arc<dyn Fn(&[Event]) -> Recording + Send + Sync>;
+
+/// Facts that are being written down.
+pub struct Recording {
+    /// Whether the beginning of a run among them is known even if we are killed now.
+    pub is_safe: bool,
+    /// Ends when they were written, and after a bounded time in any case.
+    pub written: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
 
 /// Everything that a cycle needs.
 pub struct Cycles<R> {
@@ -145,21 +154,18 @@ impl<R: Runner> Cycles<R> {
 
     /// Has facts written down together, and tells them in order.
     pub(super) async fn state(&self, events: &[Event]) {
-        self.write_down(events).await;
+        self.write_down(events).written.await;
         self.tell(events);
     }
 
-    /// Has facts written down, beginning at once. Waits for it a bounded time.
-    pub(super) fn write_down(&self, events: &[Event]) -> impl Future<Output = ()> + Send + use<R> {
-        let written = self
-            .record
-            .as_ref()
-            .filter(|_| !events.is_empty())
-            .map(|record| record(events));
-        async move {
-            if let Some(written) = written {
-                written.await;
-            }
+    /// Has facts written down, beginning at once.
+    pub(super) fn write_down(&self, events: &[Event]) -> Recording {
+        match &self.record {
+            Some(record) if !events.is_empty() => record(events),
+            _ => Recording {
+                is_safe: true,
+                written: Box::pin(ready(())),
+            },
         }
     }
 

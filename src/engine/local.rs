@@ -2,7 +2,10 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::{Either, maybe_done, select};
 
 use super::live::{Live, LiveReaders};
 use super::runner::{RunStop, Runner};
@@ -12,7 +15,7 @@ use crate::domain::{
     StreamTotals,
 };
 use crate::process::{
-    Captured, Child, Command, Ending, Finished, Limits, ReportFolder, ReportPlace, Spawner,
+    Captured, Command, Ending, Finished, Limits, Prepared, ReportFolder, ReportPlace, Spawner,
     StartError, Stop,
 };
 
@@ -53,15 +56,30 @@ impl Runner for LocalRunner {
         start: &Arc<RunStart>,
         attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
         let report = self.report_place(start, attempt);
         let command = self.command(start, attempt, report.as_ref());
         let mask = self.mask(&start.spec, &command);
         tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
-        let child = match Child::start(&self.spawner, &command, ready).await {
+        let prepared = Prepared::new(&command);
+        let mut told = pin!(maybe_done(ready.await));
+        let start_it = async {
+            match prepared {
+                Ok(prepared) => prepared.start(&self.spawner, &command).await,
+                Err(error) => Err(error.into()),
+            }
+        };
+        let started = match select(pin!(start_it), told.as_mut()).await {
+            Either::Left((started, _)) => started,
+            Either::Right(((), starting)) => starting.await,
+        };
+        let child = match started {
             Ok(child) => child,
-            Err(error) => return not_started(error, &mask),
+            Err(error) => {
+                told.await;
+                return not_started(error, &mask);
+            }
         };
         tracing::Span::current().record("process.pid", i64::from(child.pid));
         let limits = Limits {
@@ -74,18 +92,23 @@ impl Runner for LocalRunner {
             forced: stop.forced.clone(),
         };
         let mut live = self.live(start, &mask);
+        let on_output = |stream, chunk: &[u8]| {
+            if let Some(live) = &mut live {
+                live.take(stream, chunk);
+            }
+        };
         let finished = child
-            .wait(&limits, &signals, &self.clock, |stream, chunk| {
-                if let Some(live) = &mut live {
-                    live.take(stream, chunk);
-                }
-            })
+            .wait(&limits, &signals, &self.clock, (told, on_output))
             .await;
         if let Some(live) = live {
             live.finish();
         }
         let mut result = result(finished, stop, &mask);
-        result.report = report.and_then(|place| place.take());
+        if let Some(place) = report {
+            result.report = place.take();
+            // Whether it can be used again is looked at when nobody waits.
+            tokio::spawn(async move { drop(place) });
+        }
         result
     }
 }

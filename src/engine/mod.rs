@@ -16,7 +16,7 @@ pub mod status;
 mod track;
 
 pub use control::{Control, Request, Requests, Shutdown};
-pub use cycle::{Cycles, Record, Relate, TraceOf};
+pub use cycle::{Cycles, Record, Recording, Relate, TraceOf};
 pub use live::LiveReaders;
 pub use load::BacklogOf;
 pub use local::{ChildEnvironment, LocalRunner};

@@ -24,14 +24,14 @@ pub struct RunStop {
 pub trait Runner: Send + Sync + 'static {
     /// Makes one attempt, counted from 1, to run `start.spec`. When `stop` asks for it, ends it early and answers with a cancellation.
     ///
-    /// What can be prepared may be prepared at once, but nothing is started before `ready`, which ends soon. What that
-    /// gives is dropped once the start was asked for, before anything of the attempt is told. After the answer nothing
-    /// of the attempt is left.
+    /// What can be prepared may be prepared at once, but nothing is started before `ready`, which ends soon. What it gives is
+    /// run to its end while the attempt runs, or when it could not be started: it tells the beginning, and nothing of
+    /// the attempt is told before. After the answer nothing of the attempt is left.
     fn run(
         &self,
         start: &Arc<RunStart>,
         attempt: u32,
         stop: &RunStop,
-        ready: impl Future<Output: Send> + Send,
+        ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> impl Future<Output = RunResult> + Send;
 }

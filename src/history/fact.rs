@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::beginnings::Noted;
 use crate::domain::{Cycle, CycleStart, Event, OutputLine, Run, RunResult, RunStart, Stream};
 
 /// One of them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Fact {
     CycleStarted(Arc<CycleStart>),
-    RunStarted(Arc<RunStart>),
+    /// It was noted before, or its commit is waited for.
+    RunStarted(Arc<RunStart>, Option<Noted>),
     RunFinished(Arc<Run>),
     CycleFinished(Arc<Cycle>),
 }
@@ -18,7 +20,7 @@ impl Fact {
     pub(super) fn of(event: &Event) -> Option<Self> {
         match event {
             Event::CycleStarted(start) => Some(Self::CycleStarted(Arc::clone(start))),
-            Event::RunStarted(start) => Some(Self::RunStarted(Arc::clone(start))),
+            Event::RunStarted(start) => Some(Self::RunStarted(Arc::clone(start), None)),
             Event::RunFinished(run) => Some(Self::RunFinished(Arc::clone(run))),
             Event::CycleFinished(cycle) => Some(Self::CycleFinished(Arc::clone(cycle))),
             // The attempts of a run come with its end.
@@ -74,7 +76,7 @@ impl Fact {
             Self::RunFinished(_)
             | Self::CycleFinished(_)
             | Self::CycleStarted(_)
-            | Self::RunStarted(_) => {}
+            | Self::RunStarted(..) => {}
         }
     }
 }

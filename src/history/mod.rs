@@ -4,6 +4,7 @@
 //! the next start what was known.
 
 mod asked;
+mod beginnings;
 mod error;
 mod fact;
 mod prune;
@@ -33,6 +34,7 @@ pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedR
 pub use timeline::{CycleQuery, RecordedCycle};
 pub use totals::add_totals;
 
+use self::beginnings::{Beginning, Beginnings};
 use self::fact::Fact;
 use self::writer::{Message, Shared, Work, Writer};
 use crate::domain::{Clock, Event, Observers, ProcessorName, ProcessorState, Restored, Run, RunId};
@@ -51,6 +53,8 @@ pub struct History {
     retention: Retention,
     connection: Option<Connection>,
     fault: Option<HistoryError>,
+    /// None when they cannot be written ahead; then runs wait for their commit.
+    beginnings: Option<Arc<Beginnings>>,
     /// What earlier starts left.
     pub restored: Restored,
     /// What somebody should know about the opening.
@@ -75,7 +79,8 @@ impl History {
         let path = folder.join(DATABASE);
         let now = clock.now();
         let mut warnings = Vec::new();
-        let mut opened = restored(&path, configured, now, end_leftovers);
+        let begun = Beginnings::read(folder);
+        let mut opened = restored(&path, configured, now, (&begun, end_leftovers));
         if let Err(error) = &opened
             && schema::is_damage(error)
         {
@@ -85,11 +90,13 @@ impl History {
                         "o histórico estava corrompido ({error}) e foi posto de lado como {}; começa um novo",
                         aside.display()
                     ));
-                    restored(&path, configured, now, |_| ())
+                    restored(&path, configured, now, (&begun, |_| ()))
                 }
                 Err(error) => Err(HistoryError::SetAside(error)),
             };
         }
+        // What stands in the file of an earlier start is wanted until it is in the database.
+        let beginnings = opened.is_ok().then(|| Beginnings::begin(folder).ok());
         let (connection, restored, fault) = match opened {
             Ok((connection, restored)) => (Some(connection), restored, None),
             Err(error @ HistoryError::Newer { .. }) => return Err(error),
@@ -101,6 +108,7 @@ impl History {
             retention,
             connection,
             fault,
+            beginnings: beginnings.flatten(),
             restored,
             warnings,
         })
@@ -132,6 +140,7 @@ impl History {
         Ok(Recorder {
             sender,
             shared,
+            beginnings: self.beginnings,
             held: Arc::default(),
         })
     }
@@ -142,9 +151,10 @@ fn restored(
     path: &Path,
     configured: &[ProcessorName],
     now: jiff::Timestamp,
-    end_leftovers: impl FnOnce(&[RunId]),
+    (begun, end_leftovers): (&[Beginning], impl FnOnce(&[RunId])),
 ) -> Result<(Connection, Restored), HistoryError> {
     let mut connection = schema::open_for_writing(path)?;
+    restore::add_beginnings(&mut connection, begun)?;
     let open = restore::open_runs(&connection)?;
     if !open.is_empty() {
         end_leftovers(&open);
@@ -168,35 +178,50 @@ pub fn nothing(configured: &[ProcessorName], now: jiff::Timestamp) -> Restored {
 pub struct Recorder {
     sender: Sender<Message>,
     shared: Arc<Shared>,
+    beginnings: Option<Arc<Beginnings>>,
     /// Beginnings of cycles of which nothing else happened yet.
     held: Arc<Mutex<Vec<Fact>>>,
 }
 
 impl Recorder {
-    /// Has facts written down, all or none. The future ends when that was tried, or after 100 ms: a slow history stops no run, and
-    /// one that does not answer at all is not waited for again until it does.
+    /// Has facts written down, all or none. Whether the beginning of a run among them is known from now on, whatever happens;
+    /// and a future that ends when writing was tried, or after 100 ms: a slow history stops no run, and one that does not
+    /// answer at all is not waited for again until it does. With a beginning that is known, writing begins when the future is
+    /// first polled, else at once.
     ///
     /// The beginning of a cycle is written together with the first that happens in it.
-    pub fn record(&self, events: &[Event]) -> impl Future<Output = ()> + Send + use<> {
-        let facts = events.iter().filter_map(Fact::of);
+    pub fn record(&self, events: &[Event]) -> (bool, impl Future<Output = ()> + Send + use<>) {
+        let mut facts: Vec<_> = events.iter().filter_map(Fact::of).collect();
+        let mut is_safe = false;
+        for fact in &mut facts {
+            if let Fact::RunStarted(start, noted) = fact {
+                *noted = self.beginnings.as_ref().and_then(|file| file.note(start));
+                is_safe = noted.is_some();
+            }
+        }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.extend(facts);
         let is_wanted = |fact: &Fact| !matches!(fact, Fact::CycleStarted(_));
-        let facts = held
+        let mut facts = held
             .iter()
             .any(is_wanted)
             .then(|| std::mem::take(&mut *held));
         drop(held);
-        let answer = facts.and_then(|facts| self.hand_over(facts));
-        let shared = Arc::clone(&self.shared);
-        async move {
-            let Some(answer) = answer.filter(|_| !shared.is_stuck.load(Ordering::Relaxed)) else {
+        // Where nobody waits for it, the writer is woken once the run was started.
+        let early = facts.take_if(|_| !is_safe);
+        let early = early.and_then(|facts| self.hand_over(facts));
+        let recorder = self.clone();
+        let written = async move {
+            let late = facts.and_then(|facts| recorder.hand_over(facts));
+            let is_stuck = &recorder.shared.is_stuck;
+            let Some(answer) = early.or(late).filter(|_| !is_stuck.load(Ordering::Relaxed)) else {
                 return;
             };
             if timeout(PATIENCE, answer).await.is_err() {
-                shared.is_stuck.store(true, Ordering::Relaxed);
+                is_stuck.store(true, Ordering::Relaxed);
             }
-        }
+        };
+        (is_safe, written)
     }
 
     /// Has the end of a run written down that another instance planned. One that has an end already keeps it, but for

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::beginnings::Beginning;
 use super::error::HistoryError;
-use super::rows::{instant, nanos, read_main, read_states, write_state};
+use super::rows::{instant, nanos, open_cycle, open_run, read_main, read_states, write_state};
 use crate::domain::{LostRun, ProcessorName, ProcessorState, Restored, RunId, TraceContext};
 
 /// Reads the last states, and closes what is open as `error`/`lost`, once.
@@ -104,6 +105,19 @@ fn close_open(
         params![outcome, nanos(now)],
     )?;
     Ok(lost)
+}
+
+/// Adds the runs that had begun when an earlier start was killed and that were not committed yet.
+pub(super) fn add_beginnings(
+    connection: &mut Connection,
+    begun: &[Beginning],
+) -> Result<(), HistoryError> {
+    let transaction = connection.transaction()?;
+    for beginning in begun {
+        open_cycle(&transaction, &beginning.cycle)?;
+        open_run(&transaction, beginning)?;
+    }
+    Ok(transaction.commit()?)
 }
 
 /// Whether a run is open, for those who must know before it is closed.

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
 
+use super::beginnings::Beginning;
 use super::error::HistoryError;
 use crate::domain::{
     Cycle, CycleStart, LastResult, LostRun, MainCycleState, Outcome, OutputLine, ProcessorName,
-    ProcessorState, Run, RunId, RunStart,
+    ProcessorState, Run, RunId,
 };
 
 /// Bytes of a run's output that are kept: half of it head, half tail.
@@ -71,7 +72,7 @@ pub(super) fn close_cycle(connection: &Connection, cycle: &Cycle) -> rusqlite::R
     Ok(())
 }
 
-pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::Result<()> {
+pub(super) fn open_run(connection: &Connection, start: &Beginning) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO runs
@@ -83,7 +84,7 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
             start.id.as_str(),
             start.cycle.id,
             integer(start.cycle.number),
-            start.spec.name.as_str(),
+            start.processor.as_str(),
             nanos(start.started_at),
             length(start.queue_wait),
             start.trace.map(|trace| trace.trace_id_hex()),
@@ -97,7 +98,7 @@ pub(super) fn open_run(connection: &Connection, start: &RunStart) -> rusqlite::R
 /// Closes a run; one whose beginning was not written down is written whole.
 pub(super) fn close_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
     if update_run(connection, run)? == 0 {
-        open_run(connection, &run.start)?;
+        open_run(connection, &run.start.as_ref().into())?;
         update_run(connection, run)?;
     }
     let (id, result) = (run.start.id.as_str(), &run.result);

@@ -146,7 +146,7 @@ impl Writer {
         let is_news =
             known.is_some_and(|known| rows::is_unended(known, &run.start.id).unwrap_or(false));
         if is_news {
-            self.take(Fact::RunStarted(Arc::clone(&run.start)));
+            self.take(Fact::RunStarted(Arc::clone(&run.start), None));
             self.take(Fact::RunFinished(Arc::clone(run)));
         }
         is_news
@@ -154,7 +154,7 @@ impl Writer {
 
     fn take(&mut self, fact: Fact) {
         match &fact {
-            Fact::RunStarted(start) => {
+            Fact::RunStarted(start, _) => {
                 // Written with its end; a run that is lost has its start in its own row.
                 self.state(&start.spec.name).started(start);
             }
@@ -254,7 +254,7 @@ impl Writer {
         for fact in self.work.waiting.iter().take(count) {
             match fact {
                 Fact::CycleStarted(start) => rows::open_cycle(connection, start)?,
-                Fact::RunStarted(start) => rows::open_run(connection, start)?,
+                Fact::RunStarted(start, _) => rows::open_run(connection, &start.as_ref().into())?,
                 Fact::RunFinished(run) => rows::close_run(connection, run)?,
                 Fact::CycleFinished(cycle) => rows::close_cycle(connection, cycle)?,
             }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Captured;
 use super::command::{Command, StartError, request, start_error};
 use super::link::{Spawner, Ticket};
-use super::protocol::{End, Report};
+use super::protocol::{End, Report, Start};
 use crate::domain::{Clock, Escaped, Stream, Usage};
 
 /// How long output is read after the process and all of its run are gone: an unknown holder of the pipe may remain.
@@ -99,22 +100,30 @@ pub struct Child {
     stderr: Receiver,
 }
 
-impl Child {
-    /// Starts `command`, not before `ready`, and returns once the program is being executed. What `ready` gives is
-    /// dropped as soon as the start was asked for.
-    pub async fn start(
-        spawner: &Spawner,
-        command: &Command,
-        ready: impl Future,
-    ) -> Result<Self, StartError> {
+/// What a start needs, ready to be handed over.
+pub struct Prepared {
+    request: Start,
+    /// Our ends of its output, standard output first.
+    ours: [Receiver; 2],
+    theirs: [OwnedFd; 2],
+}
+
+impl Prepared {
+    /// Makes everything that `command` needs and that starts nothing.
+    pub fn new(command: &Command) -> io::Result<Self> {
         let (stdout, stdout_of_child) = pipe()?;
         let (stderr, stderr_of_child) = pipe()?;
-        let request = request(command);
-        let held = ready.await;
-        let asked = spawner.start(request, [stdout_of_child, stderr_of_child]);
-        let asked = asked.await;
-        drop(held);
-        let mut ticket = asked?;
+        Ok(Self {
+            request: request(command),
+            ours: [stdout, stderr],
+            theirs: [stdout_of_child, stderr_of_child],
+        })
+    }
+
+    /// Starts `command`, which this was made for, and returns once the program is being executed.
+    pub async fn start(self, spawner: &Spawner, command: &Command) -> Result<Child, StartError> {
+        let mut ticket = spawner.start(self.request, self.theirs).await?;
+        let [stdout, stderr] = self.ours;
         let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
             // Should it start after all, nobody waits for it any more.
             ticket.signal(Signal::SIGKILL).await?;
@@ -122,7 +131,7 @@ impl Child {
             return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
         };
         match report {
-            Some(Report::Started { pid, .. }) => Ok(Self {
+            Some(Report::Started { pid, .. }) => Ok(Child {
                 ticket,
                 pid,
                 started: Instant::now(),
@@ -135,23 +144,29 @@ impl Child {
             }
         }
     }
+}
 
+impl Child {
     /// Waits for the end, ending it when its time is over or `stop` asks for it.
     ///
     /// Returns only after the process was reaped and nothing of its run is left. `on_output` sees each chunk as it
-    /// is read. Dropping the future leaves the process to the spawner, which kills it when the orchestrator ends.
+    /// is read, and none before `told` has ended. Dropping the future leaves the process to the spawner, which kills it
+    /// when the orchestrator ends.
     pub async fn wait(
         mut self,
         limits: &Limits,
         stop: &Stop,
         clock: &Clock,
-        mut on_output: impl FnMut(Stream, &[u8]),
+        (told, mut on_output): (impl Future<Output = ()>, impl FnMut(Stream, &[u8])),
     ) -> Finished {
+        let mut told = pin!(told);
+        let mut is_told = false;
         let mut output = Output::new(limits.output);
         let mut ladder = Ladder::new(self.started + limits.timeout, limits.grace);
         let end = loop {
             tokio::select! {
                 biased;
+                () = &mut told, if !is_told => is_told = true,
                 report = self.ticket.reports.recv() => break end_of(report.as_ref()),
                 () = stop.forced.cancelled(), if !ladder.killed => ladder.kill(&self.ticket, Ending::Stopped).await,
                 () = stop.requested.cancelled(), if ladder.ending.is_none() => {
@@ -160,10 +175,10 @@ impl Child {
                 () = sleep_until(ladder.deadline) => {
                     if !ladder.climb(&self.ticket).await { break None; }
                 }
-                ready = self.stdout.readable(), if output.stdout_open => {
+                ready = self.stdout.readable(), if is_told && output.stdout_open => {
                     output.stdout_open = ready.is_ok() && output.read(&self.stdout, Stream::Stdout, clock, &mut on_output);
                 }
-                ready = self.stderr.readable(), if output.stderr_open => {
+                ready = self.stderr.readable(), if is_told && output.stderr_open => {
                     output.stderr_open = ready.is_ok() && output.read(&self.stderr, Stream::Stderr, clock, &mut on_output);
                 }
             }
@@ -174,6 +189,9 @@ impl Child {
         let duration = elapsed.unwrap_or_else(|| self.started.elapsed());
         let stop_duration = ladder.asked.filter(|_| end.is_some());
         let stop_duration = stop_duration.map(|asked| asked.elapsed());
+        if !is_told {
+            told.await;
+        }
         self.drain(&mut output, clock, &mut on_output).await;
         Finished {
             stop_duration,

@@ -25,7 +25,7 @@ mod spawner;
 mod sys;
 
 pub use capture::{Captured, LineCutter};
-pub use child::{Child, Ending, Finished, Limits, Stop};
+pub use child::{Child, Ending, Finished, Limits, Prepared, Stop};
 pub use command::{Command, StartError};
 pub use leftovers::end_leftovers;
 pub use limits::Enforcement;

@@ -534,6 +534,38 @@ fn a_history_that_somebody_else_locks_is_written_later_and_nothing_is_lost() {
 }
 
 #[test]
+fn runs_that_began_while_the_history_was_locked_are_known_even_after_a_kill() {
+    let begin = "echo $ORQUESTRADOR_RUN_ID >> iniciadas";
+    let place = Place::with_config(&processor("bom", &["sh", "-c", begin], ""));
+    let running = service(&place, "10ms");
+    running.wait_for_cycles(1);
+    let blocker = Connection::open(place.join("dados/historico.db")).unwrap();
+    blocker.busy_timeout(LIMIT).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = || place.read("iniciadas").lines().count();
+    let before = started();
+    wait_until("runs beside a locked history", LIMIT, || {
+        (started() >= before + 3).then_some(())
+    });
+    running.signal(Signal::SIGKILL);
+    running.wait();
+    blocker.execute_batch("ROLLBACK").unwrap();
+    place.run(SINGLE).assert_code(0);
+
+    let known = rows(
+        &place,
+        "SELECT runs.id FROM runs JOIN cycles ON cycle = cycles.id",
+    );
+    let known: BTreeSet<_> = known.into_iter().map(|mut row| row.remove(0)).collect();
+    for id in place.read("iniciadas").lines() {
+        assert!(known.contains(id), "{id} was started and is not recorded");
+    }
+    let lost = "SELECT count(*) FROM runs WHERE reason = 'lost'";
+    let lost: usize = rows(&place, lost)[0][0].parse().unwrap();
+    assert!(lost >= 3, "{lost}");
+}
+
+#[test]
 fn a_history_that_is_removed_while_it_is_written_is_begun_anew_with_the_last_states() {
     let place = Place::with_config(&processor("bom", &["/bin/true"], ""));
     let running = service(&place, "100ms");
