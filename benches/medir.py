@@ -56,9 +56,9 @@ REASONS = {
     "2 processors, idle: resident": "three quarters are pages of the program itself, which the kernel maps 16 at a time around"
     " each that is touched; what it allocates is 1.5 MB",
     "cycle of 1,000 /bin/true, sequential": "besides the child's own work, two thirds of a bare loop go to supervising it:"
-    " the spawner's messages and its own group, the commit before each spawn, events, logs",
+    " the spawner's messages and its own group, events, logs",
     "cycle of 1,000 /bin/true, parallel": "the same work on two cores that the children fill already",
-    "cycle of 1,000 /bin/true with the history, sequencial": "a run waits for the commit that precedes it",
+    "cycle of 1,000 /bin/true with the history, sequencial": "commits take their share of the core beside the child's",
     "cycle of 1,000 /bin/true with the history, paralelo": "commits take their share of two full cores",
     "10 each second": "the aim was set where ten bare spawns took 3.5 ms, 1.7 x; see the limit",
     "100 each second": "the aim was set where a hundred bare spawns took 35 ms, 1.7 x; see the limit",
