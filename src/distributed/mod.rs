@@ -6,6 +6,7 @@
 mod connection;
 mod depth;
 mod facts;
+mod faults;
 mod leader;
 mod messages;
 mod names;

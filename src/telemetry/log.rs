@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, GroupChange, Load, LostRun, Missed, Observer,
-    ProcessorName, ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, GroupChange, GroupFault, Load, LostRun, Missed,
+    Observer, ProcessorName, ReloadResult, Restored, Run, RunStart, Schedule, Startup,
+    TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -301,6 +302,13 @@ fn group(change: &GroupChange) -> Value {
     match change {
         GroupChange::Connected => json!({ "change": "connected" }),
         GroupChange::Disconnected => json!({ "change": "disconnected" }),
+        GroupChange::Failed { fault } => match fault {
+            GroupFault::Unreachable => json!({ "change": "failed", "fault": "unreachable" }),
+            GroupFault::Refused => json!({ "change": "failed", "fault": "refused" }),
+            GroupFault::Denied { reason } => {
+                json!({ "change": "failed", "fault": "denied", "reason": reason })
+            }
+        },
         GroupChange::Leading { term } => json!({ "change": "leading", "term": term }),
         GroupChange::StoodDown => json!({ "change": "stood_down" }),
         GroupChange::LeaderSeen { instance } => {
@@ -362,7 +370,13 @@ pub(super) fn level(event: &Event) -> Option<Level> {
             processor: Some(_), ..
         } => Some(Level::Debug),
         Event::GroupChanged { change, .. } => Some(match change {
+            GroupChange::Failed {
+                fault: GroupFault::Refused | GroupFault::Denied { .. },
+            } => Level::Error,
             GroupChange::Disconnected
+            | GroupChange::Failed {
+                fault: GroupFault::Unreachable,
+            }
             | GroupChange::StoodDown
             | GroupChange::RunRedelivered { .. } => Level::Warn,
             GroupChange::Connected
