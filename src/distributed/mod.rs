@@ -7,6 +7,7 @@ mod connection;
 mod depth;
 mod facts;
 mod faults;
+mod held;
 mod leader;
 mod messages;
 mod names;
