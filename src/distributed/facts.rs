@@ -28,6 +28,8 @@ const ORPHANED: Duration = Duration::from_secs(10);
 const MOST_ORPHANS: usize = 10_000;
 /// A reader that hears nothing for so long looks whether there was something to hear.
 const SILENCE: Duration = Duration::from_secs(5);
+/// Between two questions of all runs that wait.
+const ASKING: Duration = Duration::from_millis(5);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -52,6 +54,14 @@ impl Waiting {
         }
         waiting.by_key.insert(key.to_owned(), sender);
         receiver
+    }
+
+    /// How long to wait before asking about one of them: longer the more there are, so that their questions together
+    /// are a few hundred a second at most.
+    pub(super) fn pause(&self, least: Duration) -> Duration {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = u32::try_from(waiting.by_key.len()).unwrap_or(u32::MAX);
+        least.max(ASKING.saturating_mul(all))
     }
 
     fn take(&self, key: &str) -> Option<oneshot::Sender<Ended>> {

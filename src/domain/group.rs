@@ -19,6 +19,22 @@ pub enum GroupFault {
 }
 
 impl GroupFault {
+    /// The word for machines.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Denied { .. } => "denied",
+        }
+    }
+
+    /// Whether it may pass by itself, with nobody mending anything.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable)
+    }
+
     /// What is wrong and what to do, for people.
     #[must_use]
     pub fn words(&self) -> String {

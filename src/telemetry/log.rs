@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Attempt, Clock, Cycle, CycleStart, Event, GroupChange, GroupFault, Load, LostRun, Missed,
-    Observer, ProcessorName, ReloadResult, Restored, Run, RunStart, Schedule, Startup,
-    TraceContext,
+    Attempt, Clock, Cycle, CycleStart, Event, GroupChange, Load, LostRun, Missed, Observer,
+    ProcessorName, ReloadResult, Restored, Run, RunStart, Schedule, Startup, TraceContext,
 };
 
 /// The reader that writes for machines.
@@ -302,13 +301,9 @@ fn group(change: &GroupChange) -> Value {
     match change {
         GroupChange::Connected => json!({ "change": "connected" }),
         GroupChange::Disconnected => json!({ "change": "disconnected" }),
-        GroupChange::Failed { fault } => match fault {
-            GroupFault::Unreachable => json!({ "change": "failed", "fault": "unreachable" }),
-            GroupFault::Refused => json!({ "change": "failed", "fault": "refused" }),
-            GroupFault::Denied { reason } => {
-                json!({ "change": "failed", "fault": "denied", "reason": reason })
-            }
-        },
+        GroupChange::Failed { fault } => {
+            json!({ "change": "failed", "fault": fault.label(), "reason": fault.words() })
+        }
         GroupChange::Leading { term } => json!({ "change": "leading", "term": term }),
         GroupChange::StoodDown => json!({ "change": "stood_down" }),
         GroupChange::LeaderSeen { instance } => {
@@ -370,13 +365,9 @@ pub(super) fn level(event: &Event) -> Option<Level> {
             processor: Some(_), ..
         } => Some(Level::Debug),
         Event::GroupChanged { change, .. } => Some(match change {
-            GroupChange::Failed {
-                fault: GroupFault::Refused | GroupFault::Denied { .. },
-            } => Level::Error,
+            GroupChange::Failed { fault } if !fault.passes() => Level::Error,
             GroupChange::Disconnected
-            | GroupChange::Failed {
-                fault: GroupFault::Unreachable,
-            }
+            | GroupChange::Failed { .. }
             | GroupChange::StoodDown
             | GroupChange::RunRedelivered { .. } => Level::Warn,
             GroupChange::Connected

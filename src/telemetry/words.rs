@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, GroupChange, GroupFault, Load,
-    MissReason, Missed, Outcome, ReloadResult, Run, RunStart, SkipReason,
+    Attempt, CancelReason, ErrorReason, Escaped, FailureReason, GroupChange, Load, MissReason,
+    Missed, Outcome, ReloadResult, Run, RunStart, SkipReason,
 };
 
 /// A duration for people: `250ms`, `4.49s`, `60s`, `5m`, `1h30m`.
@@ -198,14 +198,6 @@ fn skip(reason: SkipReason) -> &'static str {
     }
 }
 
-/// What passes by itself is a warning; what somebody has to mend is an error.
-fn mark(fault: &GroupFault) -> &'static str {
-    match fault {
-        GroupFault::Unreachable => "⚠️ ",
-        GroupFault::Refused | GroupFault::Denied { .. } => "❌",
-    }
-}
-
 /// What changed in the group of instances.
 pub(super) fn group(change: &GroupChange) -> String {
     match change {
@@ -213,7 +205,10 @@ pub(super) fn group(change: &GroupChange) -> String {
         GroupChange::Disconnected => {
             "⚠️  Sem conexão com o NATS: o que roda aqui vai até o fim do arrendamento".to_owned()
         }
-        GroupChange::Failed { fault } => format!("{} {}", mark(fault), fault.words()),
+        GroupChange::Failed { fault } => {
+            let mark = if fault.passes() { "⚠️ " } else { "❌" };
+            format!("{mark} {}", fault.words())
+        }
         GroupChange::Leading { term } => {
             format!("👑 Esta instância lidera e planeja (mandato {term})")
         }
