@@ -170,9 +170,9 @@ impl<R: Runner> Worker<R> {
         let started = messages::write(&Started {
             begun: vec![own.clone()],
         });
-        let stated = self.shared.state_after(start, started, 0);
+        let told = self.shared.state_after(start, started, 0);
         let ended = self.shared.last_fact::<Ended>(&end);
-        matches!(tokio::join!(stated, ended), (Some(true), Some(None)))
+        matches!(tokio::join!(told, ended), (Some(true), Some(None)))
     }
 
     /// Whether a plan is what its subject says.

@@ -141,6 +141,30 @@ fn a_leader_that_is_cut_off_stops_planning_before_its_entry_expires_and_its_late
 }
 
 #[test]
+fn a_renewal_that_comes_through_after_its_leader_stood_down_keeps_nobody_from_leading() {
+    let nats = Nats::start();
+    let proxy = Proxy::before(nats.address);
+    let config = with("1s", &["a"], "0.1");
+    let cut = Instance::start("um", &proxy.url(), &config);
+    wait_for_leader(&[&cut]);
+    let other = Instance::start("dois", &nats.url(), &config);
+    wait_for_leader(&[&cut, &other]);
+    proxy.cut(true);
+    let since = now();
+    wait_until("the lost leader to stop planning", PATIENCE, || {
+        (cut.metric("orquestrador_leader") == Some(0.0)).then_some(())
+    });
+    // Its entry stands for a moment more, and is renewed by what waits on the line.
+    proxy.cut(false);
+    wait_until("a leader", PATIENCE, || {
+        (cut.is_leader() || other.is_leader()).then_some(())
+    });
+    let taken = since.elapsed();
+    assert!(taken < Duration::from_secs(9), "it took {taken:?}");
+    wait_for_leader(&[&cut, &other]);
+}
+
+#[test]
 fn a_follower_that_is_cut_off_loses_its_run_to_the_leader_who_stays() {
     let nats = Nats::start();
     let proxy = Proxy::before(nats.address);
