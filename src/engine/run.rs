@@ -117,8 +117,11 @@ impl<R: Runner> Cycles<R> {
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
-        let attempts = self.attempt_all(start, &stop, &beginning);
-        let attempts = pin!(attempts.instrument(span.clone()));
+        // In one expression: of each variable that it moved through it would keep the place.
+        let attempts = pin!(
+            self.attempt_all(start, &stop, &beginning)
+                .instrument(span.clone())
+        );
         match select(attempts, pin!(gate.replaced.cancelled())).await {
             Either::Left((result, _)) => result,
             Either::Right(((), attempts)) => {
