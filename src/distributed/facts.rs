@@ -39,13 +39,13 @@ pub(super) struct Waiting(Arc<Mutex<Ends>>);
 
 #[derive(Debug, Default)]
 struct Ends {
-    by_key: HashMap<String, oneshot::Sender<Ended>>,
+    by_key: HashMap<String, oneshot::Sender<Box<Ended>>>,
     /// How many there may be before those are looked for for whom nobody waits any more.
     most: usize,
 }
 
 impl Waiting {
-    pub(super) fn expect(&self, key: &str) -> oneshot::Receiver<Ended> {
+    pub(super) fn expect(&self, key: &str) -> oneshot::Receiver<Box<Ended>> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.by_key.len() >= waiting.most {
@@ -64,7 +64,7 @@ impl Waiting {
         least.max(ASKING.saturating_mul(all))
     }
 
-    fn take(&self, key: &str) -> Option<oneshot::Sender<Ended>> {
+    fn take(&self, key: &str) -> Option<oneshot::Sender<Box<Ended>>> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.by_key.remove(key)
     }
@@ -194,7 +194,7 @@ impl Reader {
                     return;
                 };
                 if let Some(waiting) = self.waiting.take(&ended.plan.key()) {
-                    waiting.send(ended).ok();
+                    waiting.send(Box::new(ended)).ok();
                 } else if self.orphans.len() < MOST_ORPHANS {
                     let run = ended.plan.id.as_str().to_owned();
                     self.orphans.insert(run, (ended, Instant::now()));

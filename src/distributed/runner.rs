@@ -9,7 +9,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use super::Shared;
@@ -19,6 +19,8 @@ use super::messages::{self, Begun, Ended, Plan, Started};
 use crate::domain::{ErrorReason, Outcome, RunResult, RunStart, SkipReason, Trigger};
 use crate::engine::{RunStop, Runner};
 
+/// Plans that are published at once.
+pub(super) const AT_ONCE: usize = 64;
 /// Between two tries to publish.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Between two looks at whether an attempt that says nothing is still there, while few wait.
@@ -35,6 +37,8 @@ pub struct RemoteRunner {
     pub(super) shared: Shared,
     pub(super) standing: watch::Receiver<Standing>,
     pub(super) waiting: Waiting,
+    /// Who may publish now: thousands of requests at once would be as many in memory.
+    pub(super) publishing: Semaphore,
 }
 
 impl Runner for RemoteRunner {
@@ -53,7 +57,10 @@ impl Runner for RemoteRunner {
         let plan = Plan::of(start, attempt, hash, (term, &self.shared.start));
         let end = self.waiting.expect(&plan.key());
         // Requests are large while they last, and thousands of runs may wait here.
-        if let Some(result) = Box::pin(self.publish(&plan, start, stop)).await {
+        let turn = self.publishing.acquire().await;
+        let published = Box::pin(self.publish(&plan, start, stop)).await;
+        drop(turn);
+        if let Some(result) = published {
             return result;
         }
         self.end_of(&plan, start, stop, end).await
@@ -100,7 +107,7 @@ impl RemoteRunner {
         plan: &Plan,
         start: &RunStart,
         stop: &RunStop,
-        end: oneshot::Receiver<Ended>,
+        end: oneshot::Receiver<Box<Ended>>,
     ) -> RunResult {
         let mut end = pin!(end);
         let mut look = pin!(sleep(self.waiting.pause(LOOK)));
@@ -111,7 +118,7 @@ impl RemoteRunner {
             let late: OptionFuture<_> = deadline.map(sleep_until).into();
             tokio::select! {
                 biased;
-                ended = &mut end => return ended.map_or_else(|_| lost("o leitor dos fatos terminou"), Ended::result),
+                ended = &mut end => return ended.map_or_else(|_| lost("o leitor dos fatos terminou"), |ended| ended.result()),
                 Some(()) = late => return Box::pin(self.given_up(plan, "não há notícia da execução")).await,
                 () = stop.forced.cancelled(), if !is_forced => {
                     is_forced = true;
