@@ -9,6 +9,8 @@
 
 #[path = "group/cluster.rs"]
 mod cluster;
+#[path = "group/faults.rs"]
+mod faults;
 #[path = "group/leaders.rs"]
 mod leaders;
 #[path = "group/nats.rs"]

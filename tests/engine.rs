@@ -623,6 +623,78 @@ async fn the_instances_of_a_processor_run_side_by_side_each_with_an_id_of_its_ow
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thousand_runs_get_slots_in_order_each_waited_since_the_start_and_a_stop_ends_them_all() {
+    for stop in [None, Some(Duration::from_millis(6500))] {
+        let script = Script::new(&[("a", 1, Outcome::Success), ("b", 1, Outcome::Success)]);
+        let most = Arc::clone(&script.most_in_flight);
+        let plan = Plan {
+            parallelism: 10,
+            ..plan(
+                Mode::Parallel,
+                &[several("a", 1000, &[]), spec("b", &["a"])],
+            )
+        };
+        let stage = stage(plan, script);
+        if let Some(after) = stop {
+            let shutdown = Arc::clone(&stage.shutdown);
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                shutdown.request("SIGINT");
+            });
+        }
+        let cycle = stage.scheduler.run().await.expect("a cycle");
+        assert_eq!(most.load(Ordering::SeqCst), 10);
+        assert_eq!(cycle.runs.len(), 1001);
+        let numbers = cycle.runs.iter().map(|run| run.start.instance.number);
+        assert!(numbers.take(1000).eq(1..=1000));
+        let ended = |outcome| {
+            let runs = cycle.runs.iter();
+            runs.filter(|run| run.result.outcome == outcome).count()
+        };
+        if stop.is_some() {
+            let cancelled = Outcome::Cancellation(CancelReason::Shutdown);
+            assert_eq!((ended(Outcome::Success), ended(cancelled)), (60, 941));
+            assert!(cycle.duration < 7 * SECOND);
+        } else {
+            assert_eq!(
+                (cycle.duration, ended(Outcome::Success)),
+                (101 * SECOND, 1001)
+            );
+            for (index, seconds) in [(0, 0), (10, 1), (499, 49), (999, 99), (1000, 0)] {
+                let wait = cycle.runs[index].start.queue_wait;
+                assert_eq!(wait, seconds * SECOND, "run {index}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_runs_that_wait_for_another_keep_nobody_else_from_a_slot() {
+    let script = Script::new(&[
+        ("a", 50, Outcome::Success),
+        ("b", 1, Outcome::Success),
+        ("c", 1, Outcome::Success),
+    ]);
+    let specs = [
+        spec("a", &[]),
+        several("b", 1000, &["a"]),
+        several("c", 1000, &[]),
+    ];
+    let stage = stage(plan(Mode::Parallel, &specs), script);
+    let cycle = stage.scheduler.run().await.expect("a cycle");
+    let early = cycle
+        .runs
+        .iter()
+        .filter(|run| run.start.spec.name.as_str() == "c" && run.start.queue_wait < 50 * SECOND);
+    assert_eq!(
+        early.count(),
+        7 * 50,
+        "seven slots beside that of the slow one"
+    );
+    assert_eq!(stage.notes.seconds_of("start c 1/1000"), [0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_sequential_mode_instances_run_one_after_another() {
     let script = Script::new(&[("a", 2, Outcome::Success), ("b", 1, Outcome::Success)]);
     let most = Arc::clone(&script.most_in_flight);

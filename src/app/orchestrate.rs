@@ -38,7 +38,7 @@ const LINES: Duration = Duration::from_secs(1);
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs that the leader of a group may have out at once in parallel mode.
-const PLANNED: usize = 10_000;
+const PLANNED: usize = 2_000;
 
 /// Runs the orchestrator to its end.
 pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Exit {

@@ -25,7 +25,8 @@ impl Runner for AnyRunner {
         ready: impl Future<Output: Future<Output = ()> + Send> + Send,
     ) -> RunResult {
         match self {
-            Self::Here(runner) => runner.run(start, attempt, stop, ready).await,
+            // Of the two it is the larger one, which what runs elsewhere has no need of.
+            Self::Here(runner) => Box::pin(runner.run(start, attempt, stop, ready)).await,
             Self::Elsewhere(runner) => runner.run(start, attempt, stop, ready).await,
         }
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, ServerError};
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::faults::Faults;
+use super::streams::Known;
 use crate::config::{DistributionSettings, NatsCredentials};
 use crate::domain::{Clock, Event, GroupBoard, GroupChange, Observers};
 
@@ -20,28 +22,35 @@ const PING: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// The connection, whichever stands now. Cloning is cheap.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Link {
     current: watch::Receiver<Option<Client>>,
     up: watch::Receiver<bool>,
+    pub(super) faults: Faults,
+    /// The streams that were seen over it.
+    pub(super) known: Arc<Known>,
 }
 
 /// Tells whether the connection stands, once for each change.
 struct Teller {
     up: watch::Sender<bool>,
-    board: GroupBoard,
-    observers: Observers,
-    clock: Clock,
+    faults: Faults,
+    known: Arc<Known>,
 }
 
 impl Teller {
     fn tell(&self, is_up: bool) {
-        let at = self.clock.now();
+        let at = self.faults.clock.now();
+        if is_up {
+            self.faults.connected();
+            // A server that was away may have lost what it had.
+            self.known.forget();
+        }
         let is_news = self.up.send_replace(is_up) != is_up;
         if !is_news {
             return;
         }
-        self.board.update(|status| {
+        self.faults.board.update(|status| {
             status.is_connected = is_up;
             status.connection_since = Some(at);
             if !is_up {
@@ -51,26 +60,55 @@ impl Teller {
         let change = if is_up {
             GroupChange::Connected
         } else {
+            self.faults.lost();
             GroupChange::Disconnected
         };
-        self.observers.state(&Event::GroupChanged { at, change });
+        self.faults
+            .observers
+            .state(&Event::GroupChanged { at, change });
     }
+
+    /// The server complains about something that was sent.
+    fn hear(&self, error: &ServerError) {
+        tracing::debug!(%error, "NATS");
+        match error {
+            ServerError::AuthorizationViolation => self.faults.refused(),
+            // A subject that the user may not use. All else is followed by the end of the connection.
+            ServerError::Other(text) if is_about_permissions(text) => {
+                self.faults.denied("permissions", text);
+            }
+            ServerError::Other(_) | ServerError::SlowConsumer(_) => {}
+        }
+    }
+
+    /// The library could not make the connection anew, and says so by the words of the error's kind alone.
+    fn hear_of_return(&self, text: &str) {
+        tracing::debug!(text, "no connection to NATS");
+        if text == ConnectErrorKind::AuthorizationViolation.to_string() {
+            self.faults.refused();
+        }
+    }
+}
+
+fn is_about_permissions(text: &str) -> bool {
+    text.to_ascii_lowercase()
+        .starts_with("permissions violation")
 }
 
 impl Link {
     /// Connects, and goes on trying until `closed`; the end of a connection is told like its beginning.
     pub(super) fn open(
         settings: &DistributionSettings,
-        (board, observers, clock): (&GroupBoard, &Observers, &Clock),
+        known: (&GroupBoard, &Observers, &Clock),
         closed: CancellationToken,
     ) -> Self {
         let (sender, current) = watch::channel(None);
         let (up, is_up) = watch::channel(false);
+        let (faults, streams) = (Faults::new(known), Arc::<Known>::default());
         let teller = Arc::new(Teller {
             up,
-            board: board.clone(),
-            observers: observers.clone(),
-            clock: clock.clone(),
+            faults: faults.clone(),
+            known: Arc::clone(&streams),
         });
         let settings = settings.clone();
         tokio::spawn(async move {
@@ -79,7 +117,12 @@ impl Link {
                 () = closed.cancelled() => {}
             }
         });
-        Self { current, up: is_up }
+        Self {
+            current,
+            up: is_up,
+            faults,
+            known: streams,
+        }
     }
 
     /// `JetStream` over the connection; waits for the first one.
@@ -127,10 +170,23 @@ async fn keep(
             Err(error) => {
                 // The text may name the server, never a password.
                 tracing::debug!(%error, "no connection to NATS");
+                if is_refusal(error.kind()) {
+                    teller.faults.refused();
+                } else {
+                    teller.faults.unreachable();
+                }
             }
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Whether the server answers, and does not want this instance.
+fn is_refusal(kind: ConnectErrorKind) -> bool {
+    matches!(
+        kind,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+    )
 }
 
 fn options(
@@ -162,10 +218,13 @@ fn options(
                 async_nats::Event::Connected => teller.tell(true),
                 async_nats::Event::Disconnected => teller.tell(false),
                 async_nats::Event::Closed => ended.cancel(),
+                async_nats::Event::ServerError(error) => teller.hear(&error),
+                async_nats::Event::ClientError(ClientError::Other(text)) => {
+                    teller.hear_of_return(&text);
+                }
                 async_nats::Event::LameDuckMode
                 | async_nats::Event::Draining
                 | async_nats::Event::SlowConsumer(_)
-                | async_nats::Event::ServerError(_)
                 | async_nats::Event::ClientError(_) => {
                     tracing::debug!(%event, "NATS");
                 }

@@ -9,6 +9,7 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::RawMessageErrorKind;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -27,25 +28,45 @@ const ORPHANED: Duration = Duration::from_secs(10);
 const MOST_ORPHANS: usize = 10_000;
 /// A reader that hears nothing for so long looks whether there was something to hear.
 const SILENCE: Duration = Duration::from_secs(5);
+/// Between two questions of all runs that wait.
+const ASKING: Duration = Duration::from_millis(5);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Who waits for which end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Arc<Mutex<HashMap<String, oneshot::Sender<Ended>>>>);
+pub(super) struct Waiting(Arc<Mutex<Ends>>);
+
+#[derive(Debug, Default)]
+struct Ends {
+    by_key: HashMap<String, oneshot::Sender<Box<Ended>>>,
+    /// How many there may be before those are looked for for whom nobody waits any more.
+    most: usize,
+}
 
 impl Waiting {
-    pub(super) fn expect(&self, key: &str) -> oneshot::Receiver<Ended> {
+    pub(super) fn expect(&self, key: &str) -> oneshot::Receiver<Box<Ended>> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, sender| !sender.is_closed());
-        waiting.insert(key.to_owned(), sender);
+        if waiting.by_key.len() >= waiting.most {
+            waiting.by_key.retain(|_, sender| !sender.is_closed());
+            waiting.most = 2 * waiting.by_key.len() + 64;
+        }
+        waiting.by_key.insert(key.to_owned(), sender);
         receiver
     }
 
-    fn take(&self, key: &str) -> Option<oneshot::Sender<Ended>> {
+    /// How long to wait before asking about one of them: longer the more there are, so that their questions together
+    /// are a few hundred a second at most.
+    pub(super) fn pause(&self, least: Duration) -> Duration {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = u32::try_from(waiting.by_key.len()).unwrap_or(u32::MAX);
+        least.max(ASKING.saturating_mul(all))
+    }
+
+    fn take(&self, key: &str) -> Option<oneshot::Sender<Box<Ended>>> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.remove(key)
+        waiting.by_key.remove(key)
     }
 }
 
@@ -125,6 +146,7 @@ impl Reader {
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: *next,
             },
+            filter_subject: self.shared.names.ends(),
             ..OrderedConfig::default()
         };
         let consumer = facts.create_consumer(config).await.ok()?;
@@ -151,23 +173,28 @@ impl Reader {
         }
     }
 
-    /// Whether no fact that is kept is at `next` or behind it.
+    /// Whether no end that is kept is at `next` or behind it.
     async fn is_at_the_end(&self, next: u64) -> Option<bool> {
         let facts = timeout(PATIENCE, self.shared.facts()).await.ok()??;
-        let info = timeout(PATIENCE, facts.get_info()).await.ok()?.ok()?;
-        Some(info.state.messages == 0 || info.state.last_sequence < next)
+        let following = facts.raw_message_builder().sequence(next);
+        let following = following.next_by_subject(self.shared.names.ends()).send();
+        match timeout(PATIENCE, following).await.ok()? {
+            Ok(_) => Some(false),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Some(true),
+            Err(_) => None,
+        }
     }
 
     async fn hear(&mut self, message: &Message) {
         let subject = message.subject.as_str();
-        let kind = subject.split('.').nth(1);
+        let kind = subject.split('.').nth(2);
         match kind {
             Some("fim") => {
                 let Some(ended) = messages::read::<Ended>(&message.payload) else {
                     return;
                 };
                 if let Some(waiting) = self.waiting.take(&ended.plan.key()) {
-                    waiting.send(ended).ok();
+                    waiting.send(Box::new(ended)).ok();
                 } else if self.orphans.len() < MOST_ORPHANS {
                     let run = ended.plan.id.as_str().to_owned();
                     self.orphans.insert(run, (ended, Instant::now()));

@@ -89,7 +89,14 @@ impl Election {
         loop {
             match timeout(PATIENCE, store.entry(KEY)).await {
                 Ok(Ok(Some(entry))) if entry.operation == Operation::Put => {
-                    self.seen(&entry.value);
+                    let is_own = |found: Entry| found.start == self.shared.start;
+                    if read(&entry.value).is_some_and(is_own) {
+                        // Of a term that is over, renewed by what came through late; or of one that never began. Nobody
+                        // need wait for the end of its life.
+                        self.give_back(&store, entry.revision).await;
+                    } else {
+                        self.seen(&entry.value);
+                    }
                 }
                 Ok(Ok(_)) => {
                     if let Some((term, revision, until)) = self.take(&store).await {
@@ -169,8 +176,7 @@ impl Election {
                 () = closed.cancelled() => {
                     self.stand_down();
                     // Whoever stands by need not wait for the end of its life.
-                    let gone = store.delete_expect_revision(KEY, Some(revision));
-                    drop(timeout(PATIENCE, gone).await);
+                    self.give_back(store, revision).await;
                     return;
                 }
             }
@@ -198,6 +204,11 @@ impl Election {
             }
         }
         self.stand_down();
+    }
+
+    async fn give_back(&self, store: &Store, revision: u64) {
+        let gone = store.delete_expect_revision(KEY, Some(revision));
+        drop(timeout(PATIENCE, gone).await);
     }
 
     /// The revision of the entry, while it is still that of this term.

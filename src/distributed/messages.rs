@@ -87,7 +87,7 @@ pub(super) fn key(id: &RunId, attempt: u32) -> String {
 }
 
 /// An instance that began an attempt.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begun {
     pub(super) instance: String,
     pub(super) at: Timestamp,

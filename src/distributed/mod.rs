@@ -6,6 +6,8 @@
 mod connection;
 mod depth;
 mod facts;
+mod faults;
+mod held;
 mod leader;
 mod messages;
 mod names;
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -271,6 +273,7 @@ impl Distribution {
             shared,
             standing: stands,
             waiting,
+            publishing: Semaphore::new(runner::AT_ONCE),
         };
         (group, runner)
     }

@@ -50,19 +50,22 @@ impl Names {
 
     /// The end of an attempt.
     pub(super) fn end(&self, key: &str) -> String {
-        format!("{}.fim.{key}", self.group)
+        format!("{}.fato.fim.{key}", self.group)
     }
 
     /// The end of a run, all its attempts.
     pub(super) fn run(&self, run: &str) -> String {
-        format!("{}.execucao.{run}", self.group)
+        format!("{}.fato.execucao.{run}", self.group)
+    }
+
+    /// Ends of both kinds: what everybody reads.
+    pub(super) fn ends(&self) -> String {
+        format!("{}.fato.>", self.group)
     }
 
     /// Everything that becomes of runs.
     pub(super) fn all_facts(&self) -> Vec<String> {
-        ["inicio", "fim", "execucao"]
-            .map(|word| format!("{}.{word}.>", self.group))
-            .into()
+        vec![format!("{}.inicio.>", self.group), self.ends()]
     }
 
     /// A wish to stop an attempt.

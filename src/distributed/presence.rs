@@ -1,23 +1,26 @@
-//! Who is there: each instance says so every two seconds, and whoever is silent for ten is forgotten.
+//! Who is there: each instance says so every two seconds, less often in large groups, and whoever misses five is forgotten.
 //!
 //! It is said on a plain subject and kept nowhere: what is older than seconds is worth nothing, so there is nothing to
 //! replicate, and a subscription comes back with the connection.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use async_nats::Message;
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use super::Shared;
 use crate::domain::{Member, ProcessorName};
 
-/// Between two signs of life.
+/// Between two signs of life, and for each instance that hears them: all hear all, so what goes over the wire grows with
+/// the square of their number unless large groups say it less often.
 const BEAT: Duration = Duration::from_secs(2);
-/// Whoever was silent for this long is gone.
-const SILENCE: SignedDuration = SignedDuration::from_secs(10);
+const BEAT_OF_EACH: Duration = Duration::from_millis(20);
+/// Whoever was silent for so many of them is gone.
+const SILENT_BEATS: i32 = 5;
 /// The largest sign of life, bytes, and the most instances and runs that are shown.
 const LARGEST: usize = 64 * 1024;
 const MOST_MEMBERS: usize = 1000;
@@ -39,18 +42,17 @@ const VERSION: u8 = 1;
 
 /// Says that this instance is there, and listens to the others, for ever.
 pub(super) async fn run(shared: Shared, host: String, since: Timestamp) {
-    let mut beat = interval(BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = pin!(sleep(Duration::ZERO));
     loop {
         if !shared.link.wait_until_up().await {
             return;
         }
         let Some(client) = shared.link.client() else {
-            beat.tick().await;
+            sleep(BEAT).await;
             continue;
         };
         let Ok(mut signs) = client.subscribe(shared.names.presence("*")).await else {
-            beat.tick().await;
+            sleep(BEAT).await;
             continue;
         };
         loop {
@@ -59,8 +61,8 @@ pub(super) async fn run(shared: Shared, host: String, since: Timestamp) {
                     Some(message) => hear(&shared, &message),
                     None => break,
                 },
-                _ = beat.tick() => {
-                    forget_silent(&shared);
+                () = &mut beat => {
+                    beat.set(sleep(between_beats(forget_silent(&shared))));
                     if shared.link.is_up() {
                         let sign = sign(&shared, &host, since);
                         let subject = shared.names.presence(&shared.instance);
@@ -133,9 +135,31 @@ fn hear(shared: &Shared, message: &Message) {
     });
 }
 
-fn forget_silent(shared: &Shared) {
-    let oldest = shared.clock.now() - SILENCE;
+/// How long an instance of so many waits until its next sign of life.
+fn between_beats(members: usize) -> Duration {
+    BEAT.max(BEAT_OF_EACH.saturating_mul(u32::try_from(members).unwrap_or(u32::MAX)))
+}
+
+/// How many are left.
+fn forget_silent(shared: &Shared) -> usize {
+    let now = shared.clock.now();
     shared.board.update(|status| {
+        let beat = SignedDuration::try_from(between_beats(status.members.len()));
+        let oldest = now - beat.unwrap_or_default() * SILENT_BEATS;
         status.members.retain(|member| member.seen >= oldest);
-    });
+        status.members.len()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_group_hears_of_each_all_two_seconds_and_a_large_one_never_takes_more_than_its_share()
+    {
+        for (members, seconds) in [(0, 2), (1, 2), (100, 2), (200, 4), (1000, 20)] {
+            assert_eq!(between_beats(members), Duration::from_secs(seconds));
+        }
+    }
 }

@@ -9,8 +9,8 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use super::Shared;
 use super::facts::Waiting;
@@ -19,9 +19,11 @@ use super::messages::{self, Begun, Ended, Plan, Started};
 use crate::domain::{ErrorReason, Outcome, RunResult, RunStart, SkipReason, Trigger};
 use crate::engine::{RunStop, Runner};
 
+/// Plans that are published at once.
+pub(super) const AT_ONCE: usize = 64;
 /// Between two tries to publish.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Between two looks at whether an attempt that says nothing is still there.
+/// Between two looks at whether an attempt that says nothing is still there, while few wait.
 const LOOK: Duration = Duration::from_secs(5);
 /// Between two wishes to stop, which are kept nowhere.
 const WISH: Duration = Duration::from_secs(1);
@@ -35,6 +37,8 @@ pub struct RemoteRunner {
     pub(super) shared: Shared,
     pub(super) standing: watch::Receiver<Standing>,
     pub(super) waiting: Waiting,
+    /// Who may publish now: thousands of requests at once would be as many in memory.
+    pub(super) publishing: Semaphore,
 }
 
 impl Runner for RemoteRunner {
@@ -52,7 +56,11 @@ impl Runner for RemoteRunner {
         let hash = (self.shared.hash)(&start.spec);
         let plan = Plan::of(start, attempt, hash, (term, &self.shared.start));
         let end = self.waiting.expect(&plan.key());
-        if let Some(result) = self.publish(&plan, start, stop).await {
+        // Requests are large while they last, and thousands of runs may wait here.
+        let turn = self.publishing.acquire().await;
+        let published = Box::pin(self.publish(&plan, start, stop)).await;
+        drop(turn);
+        if let Some(result) = published {
             return result;
         }
         self.end_of(&plan, start, stop, end).await
@@ -99,12 +107,10 @@ impl RemoteRunner {
         plan: &Plan,
         start: &RunStart,
         stop: &RunStop,
-        end: oneshot::Receiver<Ended>,
+        end: oneshot::Receiver<Box<Ended>>,
     ) -> RunResult {
         let mut end = pin!(end);
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        look.reset();
+        let mut look = pin!(sleep(self.waiting.pause(LOOK)));
         let mut deadline: Option<Instant> = None;
         let mut wish = interval(WISH);
         let mut is_forced = false;
@@ -112,8 +118,8 @@ impl RemoteRunner {
             let late: OptionFuture<_> = deadline.map(sleep_until).into();
             tokio::select! {
                 biased;
-                ended = &mut end => return ended.map_or_else(|_| lost("o leitor dos fatos terminou"), Ended::result),
-                Some(()) = late => return self.given_up(plan, "não há notícia da execução").await,
+                ended = &mut end => return ended.map_or_else(|_| lost("o leitor dos fatos terminou"), |ended| ended.result()),
+                Some(()) = late => return Box::pin(self.given_up(plan, "não há notícia da execução")).await,
                 () = stop.forced.cancelled(), if !is_forced => {
                     is_forced = true;
                     deadline = Some(Instant::now() + FORCED);
@@ -121,16 +127,17 @@ impl RemoteRunner {
                 }
                 () = stop.requested.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + start.spec.grace + SLACK);
-                    if self.withdraw(plan, stop).await {
+                    if Box::pin(self.withdraw(plan, stop)).await {
                         return RunResult::without_process(Outcome::Cancellation(stop.reason), None);
                     }
                     wish.reset_immediately();
                 }
                 _ = wish.tick(), if deadline.is_some() => self.wish(plan, is_forced).await,
-                _ = look.tick() => {
-                    if let Some(result) = self.look(plan).await {
+                () = &mut look => {
+                    if let Some(result) = Box::pin(self.look(plan)).await {
                         return result;
                     }
+                    look.set(sleep(self.waiting.pause(LOOK)));
                 }
             }
         }

@@ -1,8 +1,12 @@
 //! The streams that the group lives on: made by whoever is first, bounded in every direction.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
+use tokio::time::Instant;
 
 use super::Shared;
 
@@ -18,9 +22,34 @@ const FACTS_LIVE: Duration = Duration::from_hours(24);
 /// A plan that was published twice within this time is kept once.
 const DUPLICATES: Duration = Duration::from_mins(10);
 
+/// A stream that was there is believed to be for so long: looking costs the server more than most of what is asked.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The streams that were there, and when that was last looked at.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<BTreeMap<String, Instant>>);
+
+impl Known {
+    fn is_fresh(&self, name: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).is_some_and(|seen| seen.elapsed() < FRESH)
+    }
+
+    /// Nothing is believed any more.
+    pub(super) fn forget(&self) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
+    }
+
+    fn note(&self, name: String) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name, Instant::now());
+    }
+}
+
 impl Shared {
     /// The stream of runs that wait; none when nobody can be asked.
-    pub(super) async fn queue(&self) -> Option<Stream> {
+    pub(super) async fn queue(&self) -> Option<Stream<()>> {
         let config = Config {
             name: self.names.queue(),
             subjects: vec![self.names.plans()],
@@ -35,7 +64,7 @@ impl Shared {
     }
 
     /// The stream of what becomes of runs.
-    pub(super) async fn facts(&self) -> Option<Stream> {
+    pub(super) async fn facts(&self) -> Option<Stream<()>> {
         let config = Config {
             name: self.names.facts(),
             subjects: self.names.all_facts(),
@@ -64,7 +93,7 @@ impl Shared {
         name: &str,
         life: Duration,
         largest: usize,
-    ) -> Option<Stream> {
+    ) -> Option<Stream<()>> {
         let config = Config {
             name: format!("KV_{name}"),
             subjects: vec![format!("$KV.{name}.>")],
@@ -79,6 +108,7 @@ impl Shared {
             max_bytes: -1,
             ..self.bounded()
         };
+        self.link.known.forget();
         self.stream(config).await
     }
 
@@ -90,14 +120,30 @@ impl Shared {
         }
     }
 
-    async fn stream(&self, config: Config) -> Option<Stream> {
+    /// A stream that was there a moment ago, or is now.
+    async fn stream(&self, config: Config) -> Option<Stream<()>> {
         let jetstream = self.link.jetstream().await?;
-        if let Ok(stream) = jetstream.get_stream(&config.name).await {
-            return Some(stream);
-        }
         let name = config.name.clone();
-        let made = jetstream.create_stream(config).await;
-        made.inspect_err(|error| tracing::debug!(%error, stream = name, "no stream"))
-            .ok()
+        if !self.link.known.is_fresh(&name) {
+            if jetstream.get_stream(&name).await.is_err() {
+                let made = jetstream.create_stream(config).await;
+                made.map_err(|error| self.refused(&name, &error)).ok()?;
+            }
+            self.link.faults.granted(&format!("stream {name}"));
+            self.link.known.note(name.clone());
+        }
+        jetstream.get_stream_no_info(name).await.ok()
+    }
+
+    /// A stream could not be made; an answer of the server about that is told.
+    fn refused(&self, name: &str, error: &CreateStreamError) {
+        tracing::debug!(%error, stream = name, "no stream");
+        let is_answer = matches!(
+            error.kind(),
+            CreateStreamErrorKind::JetStream(_) | CreateStreamErrorKind::JetStreamUnavailable
+        );
+        if is_answer {
+            self.link.faults.denied(&format!("stream {name}"), error);
+        }
     }
 }

@@ -1,7 +1,4 @@
 //! Takes runs that wait, while a slot is free, and has them run here, as long as the lease of each holds.
-//!
-//! The lease counts from before the request that brought the run, then from before each renewal that was confirmed, so
-//! it ends here before the server can give the run to somebody else.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -17,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::PATIENCE;
+use super::held::Held;
 use super::messages::{self, Begun, Ended, Plan, Started};
 use super::{Shared, Specs};
 use crate::domain::{
@@ -52,61 +50,6 @@ pub(super) struct Worker<R> {
     pub(super) leaving: CancellationToken,
     pub(super) tasks: TaskTracker,
     wishes: Mutex<HashMap<String, Wishes>>,
-}
-
-/// A run that is held, and until when.
-struct Held {
-    message: Message,
-    plan: Plan,
-    confirmed: Mutex<Instant>,
-    length: Duration,
-}
-
-impl Held {
-    /// Until when nobody else can have it.
-    fn until(&self) -> Instant {
-        let confirmed = *self
-            .confirmed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        confirmed + self.length
-    }
-
-    /// When its process must begin to end, so that nothing of it is left when the lease is over.
-    fn limit(&self) -> Instant {
-        self.until() - (self.length / 5).max(Duration::from_secs(1))
-    }
-
-    async fn renew(&self) -> bool {
-        let sent = Instant::now();
-        let renewal = self.message.double_ack_with(AckKind::Progress);
-        let patience = PATIENCE.min(self.length / 6);
-        let is_done = matches!(timeout(patience, renewal).await, Ok(Ok(())));
-        // What is confirmed too late may be somebody else's lease.
-        if is_done && sent < self.limit() {
-            *self
-                .confirmed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = sent;
-        }
-        is_done
-    }
-
-    /// Renews until that was in vain for too long.
-    async fn keep(&self) {
-        loop {
-            let wait = if self.renew().await {
-                self.length / 3
-            } else {
-                AGAIN / 2
-            };
-            let left = self.limit().saturating_duration_since(Instant::now());
-            sleep(wait.min(left)).await;
-            if Instant::now() >= self.limit() {
-                return;
-            }
-        }
-    }
 }
 
 impl<R: Runner> Worker<R> {
@@ -179,26 +122,22 @@ impl<R: Runner> Worker<R> {
         }
         let worker = Arc::clone(self);
         self.tasks.spawn(async move {
-            worker.deal_with(message, sent).await;
-            drop(slot);
+            worker.deal_with(message, sent, slot).await;
         });
         Some(())
     }
 
-    async fn deal_with(&self, message: Message, sent: Instant) {
+    async fn deal_with(&self, message: Message, sent: Instant, slot: OwnedSemaphorePermit) {
         let plan = messages::read::<Plan>(&message.payload);
         let Some(plan) = plan.filter(|plan| self.is_of(plan, &message)) else {
             tracing::warn!(subject = %message.subject, "uma mensagem na fila não faz sentido e foi retirada");
             drop(message.double_ack_with(AckKind::Term).await);
             return;
         };
-        let place = message.info().map_or(0, |info| info.stream_sequence);
-        let held = Held {
-            message,
-            plan,
-            confirmed: Mutex::new(sent),
-            length: self.shared.settings.lease,
-        };
+        let info = message.info();
+        let (place, tries) = info.map_or((0, 0), |info| (info.stream_sequence, info.delivered));
+        let lease = (sent, self.shared.settings.lease);
+        let held = Held::new(message, plan, lease, slot);
         if self.shared.terms.is_void(held.plan.term, place) {
             let words = "planejada por uma instância que já não liderava";
             let result = RunResult::without_process(
@@ -215,7 +154,26 @@ impl<R: Runner> Worker<R> {
             drop(held.message.ack_with(later).await);
             return;
         };
-        self.begin(&held, spec).await;
+        let own = Begun {
+            instance: self.shared.instance.clone(),
+            at: self.shared.clock.now(),
+        };
+        if tries == 1 && self.begin_at_once(&held, &own).await {
+            return self.hold(&held, spec, vec![own]).await;
+        }
+        self.begin(&held, spec, own).await;
+    }
+
+    /// Says that it begins what nobody had before, in the time of one question; whether it may.
+    async fn begin_at_once(&self, held: &Held, own: &Begun) -> bool {
+        let key = held.plan.key();
+        let (start, end) = (self.shared.names.start(&key), self.shared.names.end(&key));
+        let started = messages::write(&Started {
+            begun: vec![own.clone()],
+        });
+        let told = self.shared.state_after(start, started, 0);
+        let ended = self.shared.last_fact::<Ended>(&end);
+        matches!(tokio::join!(told, ended), (Some(true), Some(None)))
     }
 
     /// Whether a plan is what its subject says.
@@ -226,13 +184,13 @@ impl<R: Runner> Worker<R> {
     }
 
     /// Says that it begins, unless somebody has ended it already; then runs it.
-    async fn begin(&self, held: &Held, spec: Arc<ProcessorSpec>) {
+    async fn begin(&self, held: &Held, spec: Arc<ProcessorSpec>, own: Begun) {
         let key = held.plan.key();
         let (start, end) = (self.shared.names.start(&key), self.shared.names.end(&key));
         while Instant::now() < held.limit() {
-            let ended = self.shared.last_fact::<Ended>(&end).await;
-            let before = self.shared.last_fact::<Started>(&start).await;
-            let (Some(ended), Some(before)) = (ended, before) else {
+            let ended = self.shared.last_fact::<Ended>(&end);
+            let before = self.shared.last_fact::<Started>(&start);
+            let (Some(ended), Some(before)) = tokio::join!(ended, before) else {
                 sleep(AGAIN).await;
                 continue;
             };
@@ -247,6 +205,10 @@ impl<R: Runner> Worker<R> {
                 sleep(AGAIN).await;
                 continue;
             }
+            if begun.last() == Some(&own) {
+                // It was stored, and the answer was lost.
+                return self.hold(held, spec, begun).await;
+            }
             self.tell_lost(held, &begun);
             if begun.len() >= MOST_BEGUN {
                 let words = format!("{MOST_BEGUN} instâncias se perderam com esta execução");
@@ -254,10 +216,7 @@ impl<R: Runner> Worker<R> {
                 let result = RunResult::without_process(outcome, Some(words));
                 return self.conclude(held, begun, result).await;
             }
-            begun.push(Begun {
-                instance: self.shared.instance.clone(),
-                at: self.shared.clock.now(),
-            });
+            begun.push(own.clone());
             let started = Started {
                 begun: begun.clone(),
             };
@@ -321,6 +280,7 @@ impl<R: Runner> Worker<R> {
         };
         self.wishes().remove(&key);
         self.shared.running.remove(&held.plan);
+        held.free_slot();
         let is_cut = matches!(result.outcome, Outcome::Cancellation(_));
         if is_over {
             tracing::warn!(

@@ -4,6 +4,53 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+/// Why an instance has no part in its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupFault {
+    /// No server answers.
+    Unreachable,
+    /// The server does not know the user, the password or the token, or wants some.
+    Refused,
+    /// The server answers, and refuses a request that nothing goes without.
+    Denied {
+        /// In the server's words.
+        reason: String,
+    },
+}
+
+impl GroupFault {
+    /// The word for machines.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Denied { .. } => "denied",
+        }
+    }
+
+    /// Whether it may pass by itself, with nobody mending anything.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable)
+    }
+
+    /// What is wrong and what to do, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Unreachable => {
+                "o NATS não responde; nada é planejado nem recebido até que responda".to_owned()
+            }
+            Self::Refused => "o NATS recusa as credenciais desta instância; confira \
+                              ORQUESTRADOR_NATS_USUARIO e ORQUESTRADOR_NATS_PASSWORD, ou \
+                              ORQUESTRADOR_NATS_TOKEN, e reinicie-a"
+                .to_owned(),
+            Self::Denied { reason } => format!("o NATS recusa um pedido do grupo: {reason}"),
+        }
+    }
+}
+
 /// Something that changed in the group, as one instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupChange {
@@ -11,6 +58,11 @@ pub enum GroupChange {
     Connected,
     /// The server does not answer any more, or never did.
     Disconnected,
+    /// This instance has no part in the group, for a reason that is new.
+    Failed {
+        /// Why.
+        fault: GroupFault,
+    },
     /// This instance plans from now on.
     Leading {
         /// The number of its time in office, larger than any before.
@@ -73,6 +125,8 @@ pub struct GroupStatus {
     pub is_connected: bool,
     /// Since when it does, or does not.
     pub connection_since: Option<Timestamp>,
+    /// Why this instance has no part in the group; none while it has, or nothing is known yet.
+    pub fault: Option<GroupFault>,
     /// Whether this instance plans.
     pub is_leader: bool,
     /// Who plans, as far as is known.

@@ -23,7 +23,7 @@ pub mod trace;
 
 pub use cycle::{Cycle, CycleStart, Schedule, Trigger};
 pub use event::{Event, HistoryOperation, Observer, Observers, Startup};
-pub use group::{GroupBoard, GroupChange, GroupStatus, Leader, Member};
+pub use group::{GroupBoard, GroupChange, GroupFault, GroupStatus, Leader, Member};
 pub use instances::{Instance, Instances, KnownLoad, Load, MetricSelector, Scaling};
 pub use mask::Mask;
 pub use name::ProcessorName;

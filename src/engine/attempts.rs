@@ -92,7 +92,8 @@ impl<R: Runner> Cycles<R> {
         stop: &RunStop,
         beginning: &[Event],
     ) -> RunResult {
-        let running = self.begin(start, number, stop, beginning);
+        // It is waited for in two ways, each of which would keep a place of its own for it.
+        let running = Box::pin(self.begin(start, number, stop, beginning));
         if start.spec.retry.attempts == 1 {
             return running.await;
         }

@@ -77,6 +77,9 @@ pub(super) struct Due {
     pub(super) gate: Gate,
 }
 
+/// Runs of a cycle that stand ready for the next slots, beyond those that the slots can hold.
+const AT_HAND: usize = 256;
+
 /// The runs of one processor in a cycle: one start.
 struct Set {
     spec: Arc<ProcessorSpec>,
@@ -255,15 +258,27 @@ impl<R: Runner> Cycles<R> {
         let mut waiting = FuturesUnordered::new();
         let mut runs: Vec<Arc<Run>> = Vec::new();
         let is_one_by_one = due.plan.mode == Mode::Sequential;
+        // Runs that wait for nothing but a slot are made when one may come soon: each of them takes memory.
+        let most = due.plan.slots() + AT_HAND;
+        let (ready, mut at_hand) = (Instant::now(), 0);
         // The processor whose failure stops the rest, if failures do that here.
         let mut halted_by: Option<ProcessorName> = None;
         for (spec, instance) in sets.iter().flat_map(Set::runs) {
             let (sender, receiver) = watch::channel(None);
+            let depends_on = awaited(spec, &ends);
+            while depends_on.is_empty() && at_hand >= most {
+                let next: Option<Arc<Run>> = waiting.next().await;
+                let Some(ended) = next else { break };
+                at_hand -= usize::from(awaited(&ended.start.spec, &ends).is_empty());
+                runs.push(ended);
+            }
+            at_hand += usize::from(depends_on.is_empty());
             let planned = Planned {
                 cycle: Arc::clone(start),
                 spec: Arc::clone(spec),
                 instance,
-                depends_on: awaited(spec, &ends),
+                ready,
+                depends_on,
                 halted_by: halted_by.clone(),
                 gate: due.gate.clone(),
                 is_one_by_one,
@@ -273,6 +288,7 @@ impl<R: Runner> Cycles<R> {
             ends.entry(spec.name.clone()).or_default().push(receiver);
             waiting.push(Arc::clone(&self).run_one(planned));
             if is_one_by_one {
+                at_hand = 0;
                 let ended = waiting.next().await;
                 // The end of a run is written down together with the beginning of the next.
                 untold.extend(ended.clone().map(Event::RunFinished));

@@ -26,6 +26,8 @@ pub(super) struct Planned {
     pub(super) spec: Arc<ProcessorSpec>,
     /// Which of its start.
     pub(super) instance: Instance,
+    /// When it was ready, unless it depends on others.
+    pub(super) ready: Instant,
     /// Those that must succeed first.
     pub(super) depends_on: Vec<(ProcessorName, Ended)>,
     /// The run before it failed and the rest is not to run.
@@ -77,7 +79,8 @@ impl<R: Runner> Cycles<R> {
         let result = match admitted {
             Ok(_slot) => {
                 let untold = std::mem::take(&mut planned.untold);
-                self.execute(&start, untold, &planned.gate, &span).await
+                // What only runs need takes no memory of those that wait.
+                Box::pin(self.execute(&start, untold, &planned.gate, &span)).await
             }
             Err((outcome, message)) => {
                 self.state(&planned.untold).await;
@@ -114,8 +117,11 @@ impl<R: Runner> Cycles<R> {
             forced: self.shutdown.forced.clone(),
             reason: CancelReason::Shutdown,
         };
-        let attempts = self.attempt_all(start, &stop, &beginning);
-        let attempts = pin!(attempts.instrument(span.clone()));
+        // In one expression: of each variable that it moved through it would keep the place.
+        let attempts = pin!(
+            self.attempt_all(start, &stop, &beginning)
+                .instrument(span.clone())
+        );
         match select(attempts, pin!(gate.replaced.cancelled())).await {
             Either::Left((result, _)) => result,
             Either::Right(((), attempts)) => {
@@ -172,7 +178,11 @@ impl<R: Runner> Cycles<R> {
                     return Err((Outcome::Skip(SkipReason::Dependency), Some(message)));
                 }
             }
-            let since = Instant::now();
+            let since = if planned.depends_on.is_empty() && planned.gate.after.is_empty() {
+                planned.ready
+            } else {
+                Instant::now()
+            };
             if let Some(slot) = early.take() {
                 return Ok((slot, since));
             }

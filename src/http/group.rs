@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Views;
 use super::api::words::Stamp;
-use crate::domain::Member;
+use crate::domain::{GroupFault, Member};
 
 /// The group of instances.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,10 +102,14 @@ pub(super) fn reasons(views: &Views) -> Vec<String> {
     let mut reasons = Vec::new();
     let since = |at| super::health::moment(at, views);
     if let Some(at) = status.connection_since.filter(|_| !status.is_connected) {
-        reasons.push(format!("sem conexão com o NATS desde {}", since(at)));
+        let fault = status.fault.as_ref().map(GroupFault::words);
+        let fault = fault.map_or_else(String::new, |fault| format!(": {fault}"));
+        reasons.push(format!("sem conexão com o NATS desde {}{fault}", since(at)));
     } else if let Some(at) = status.leaderless_since {
         reasons.push(format!("nenhuma instância lidera desde {}", since(at)));
     }
+    let denied = status.fault.filter(|_| status.is_connected);
+    reasons.extend(denied.map(|fault| fault.words()));
     if status.has_namesake {
         reasons.push(format!(
             "outra instância usa o mesmo nome, {}; dê um nome próprio a cada uma em distribuicao.instancia",

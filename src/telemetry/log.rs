@@ -301,6 +301,9 @@ fn group(change: &GroupChange) -> Value {
     match change {
         GroupChange::Connected => json!({ "change": "connected" }),
         GroupChange::Disconnected => json!({ "change": "disconnected" }),
+        GroupChange::Failed { fault } => {
+            json!({ "change": "failed", "fault": fault.label(), "reason": fault.words() })
+        }
         GroupChange::Leading { term } => json!({ "change": "leading", "term": term }),
         GroupChange::StoodDown => json!({ "change": "stood_down" }),
         GroupChange::LeaderSeen { instance } => {
@@ -362,7 +365,9 @@ pub(super) fn level(event: &Event) -> Option<Level> {
             processor: Some(_), ..
         } => Some(Level::Debug),
         Event::GroupChanged { change, .. } => Some(match change {
+            GroupChange::Failed { fault } if !fault.passes() => Level::Error,
             GroupChange::Disconnected
+            | GroupChange::Failed { .. }
             | GroupChange::StoodDown
             | GroupChange::RunRedelivered { .. } => Level::Warn,
             GroupChange::Connected

@@ -205,6 +205,10 @@ pub(super) fn group(change: &GroupChange) -> String {
         GroupChange::Disconnected => {
             "⚠️  Sem conexão com o NATS: o que roda aqui vai até o fim do arrendamento".to_owned()
         }
+        GroupChange::Failed { fault } => {
+            let mark = if fault.passes() { "⚠️ " } else { "❌" };
+            format!("{mark} {}", fault.words())
+        }
         GroupChange::Leading { term } => {
             format!("👑 Esta instância lidera e planeja (mandato {term})")
         }

@@ -104,7 +104,7 @@ impl Dice {
     }
 }
 
-fn rounds() -> u64 {
+pub(crate) fn rounds() -> u64 {
     let text = std::env::var("ORQUESTRADOR_TEST_RODADAS").ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(20)
 }

@@ -15,6 +15,7 @@
 #[path = "../records/mod.rs"]
 mod behaviour;
 mod faults;
+mod group;
 mod job;
 mod proxy;
 mod server;

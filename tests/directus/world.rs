@@ -106,8 +106,8 @@ impl Site {
 pub(crate) fn finish(mut child: Child) -> Finished {
     let pid = child.id();
     let begun = now();
-    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let (out, err) = (reader(out), reader(err));
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err) = (out.map(reader), err.map(reader));
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
@@ -120,8 +120,8 @@ pub(crate) fn finish(mut child: Child) -> Finished {
     };
     Finished {
         code: status.code(),
-        out: out.join().unwrap(),
-        err: err.join().unwrap(),
+        out: out.map_or_else(String::new, |out| out.join().unwrap()),
+        err: err.map_or_else(String::new, |err| err.join().unwrap()),
     }
 }
 

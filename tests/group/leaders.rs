@@ -86,6 +86,8 @@ fn without_nats_nobody_plans_which_is_told_and_work_begins_when_it_comes_without
     let mut nats = Nats::stopped(&[]);
     let one = Instance::start("um", &nats.url(), &config());
     let health = || one.running().get("/health").json();
+    // Who only reads the console learns of it too.
+    one.running().wait_for_line("o NATS não responde");
     assert_eq!(health()["status"], "degraded");
     let reasons = health()["motivos"].to_string();
     assert!(reasons.contains("sem conexão com o NATS"), "{reasons}");
@@ -101,6 +103,12 @@ fn without_nats_nobody_plans_which_is_told_and_work_begins_when_it_comes_without
         let told = one.metric("orquestrador_nats_connected") == Some(0.0);
         (told && one.metric("orquestrador_leader") == Some(0.0)).then_some(())
     });
+    let words = "sem conexão com o NATS";
+    let reasons = health()["motivos"].to_string();
+    assert!(reasons.contains(words), "{reasons}");
+    assert!(one.running().get("/").body.contains(words), "on the page");
+    assert_eq!(one.status()["distribuicao"]["conectada"], false);
+    one.running().wait_for_line("Sem conexão com o NATS");
     nats.begin();
     let cycles = one.status()["ciclos_executados"].as_u64().unwrap();
     one.running().wait_for_cycles(cycles + 2);

@@ -40,6 +40,11 @@ impl Nats {
 
     /// Starts it, again if need be, with what it had stored.
     pub(crate) fn begin(&mut self) {
+        self.begin_with(&[]);
+    }
+
+    /// The same, with further arguments this time.
+    pub(crate) fn begin_with(&mut self, more: &[&str]) {
         let port = self.address.port().to_string();
         let store = self.folder.path().join("dados");
         let log = self.folder.path().join("registro");
@@ -50,6 +55,7 @@ impl Nats {
             .arg("-l")
             .arg(log)
             .args(&self.more)
+            .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let server = command.spawn();

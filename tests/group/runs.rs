@@ -32,7 +32,7 @@ pub(crate) fn with(intervalo: &str, names: &[&str], sleep: &str) -> String {
 pub(crate) fn history(instance: &Instance) -> BTreeMap<String, (String, u64)> {
     let finished = instance
         .place
-        .run(&["historico", "--json", "--limite", "1000"]);
+        .run(&["historico", "--json", "--limite", "100000"]);
     let runs = finished.events();
     let one = |run: &Value| {
         let outcome = run["resultado"].as_str().unwrap_or("-").to_owned();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Place, Running, try_request, wait_until};
+use crate::support::{Launch, Place, Running, try_request, wait_until};
 
 /// No take-over, redelivery or recovery in these tests takes longer than this unless the program is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,7 +49,14 @@ impl Instance {
     }
 
     pub(crate) fn begin(&mut self) {
-        self.running = Some(self.place.service(&[]));
+        self.begin_with(&[]);
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn begin_with(&mut self, variables: &[(&str, &str)]) {
+        let program = self.place.program(&["--porta", "0"]);
+        let set = |program: Launch, (name, value): &(&str, &str)| program.env(name, value);
+        self.running = Some(variables.iter().fold(program, set).start());
     }
 
     pub(crate) fn running(&self) -> &Running {

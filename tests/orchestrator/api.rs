@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json as value};
 
+use crate::nats::Nats;
 use crate::support::{
     Finished, LIMIT, Place, Response, Running, command, pause, processor, request, rounds,
     wait_until,
@@ -140,6 +141,33 @@ fn whatever_is_asked_is_answered_as_the_document_says() {
     let paths = document["paths"].as_object().unwrap().len();
     finished.assert_says(&format!("Tested: {}", 2 * (paths - 1) - 1));
     assert_eq!(running.get("/health").code, 200, "it is still there");
+}
+
+#[test]
+fn of_a_group_it_is_answered_as_the_document_says_too() {
+    let nats = Nats::start();
+    let place = Place::with_config(&format!(
+        "intervalo = \"500ms\"\n{}[distribuicao]\nservidores = [\"{}\"]\ninstancia = \"um\"\n",
+        processor("a", &["sleep", "5"], ""),
+        nats.url()
+    ));
+    let running = place.service(&[]);
+    // Until there is something in all that is told of a group.
+    running.wait_for_status("a run of the group", |status| {
+        let group = &status["distribuicao"];
+        let runs = group["instancias"][0]["execucoes"].as_array()?.len();
+        (group["lider"] == "um" && runs == 1).then_some(())
+    });
+    let arguments = [
+        "--include-path-regex",
+        "^/(status|health)$",
+        "--phases",
+        "coverage,fuzzing",
+    ];
+    let finished = schemathesis(&place, &document(&running), &arguments);
+    finished.assert_code(0);
+    finished.assert_says("Tested: 4");
+    assert!(json(&running, "/status")["distribuicao"].is_object());
 }
 
 #[test]

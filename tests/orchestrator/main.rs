@@ -26,6 +26,8 @@ mod instances;
 mod leaving;
 mod limits;
 mod metrics;
+#[path = "../group/nats.rs"]
+mod nats;
 mod pages;
 mod queue;
 mod reload;
