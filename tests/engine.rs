@@ -306,6 +306,8 @@ async fn a_sequential_cycle_takes_the_sum_of_its_runs_even_after_a_failure() {
     );
     let cycle = stage.scheduler.run().await.expect("a cycle");
     assert_eq!(cycle.duration, 5 * SECOND);
+    let waits = cycle.runs.iter().map(|run| run.start.queue_wait);
+    assert_eq!(waits.max(), Some(Duration::ZERO), "ready one after another");
     assert_eq!(most.load(Ordering::SeqCst), 1);
     assert_eq!(
         stage

@@ -277,7 +277,8 @@ impl<R: Runner> Cycles<R> {
                 cycle: Arc::clone(start),
                 spec: Arc::clone(spec),
                 instance,
-                ready,
+                // One by one they are ready one after another.
+                ready: if is_one_by_one { Instant::now() } else { ready },
                 depends_on,
                 halted_by: halted_by.clone(),
                 gate: due.gate.clone(),
