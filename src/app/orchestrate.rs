@@ -178,7 +178,7 @@ async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
     .related(exporting.relate())
     .following(backlog_of);
     let scheduler = Scheduler::new(cycles).controlled_by(requests);
-    let last = run_to_the_end(scheduler, group, &told.restored).await;
+    let last = run_to_the_end(scheduler, group, (&told.restored, http.is_some())).await;
 
     reload::forget_active(settings);
     let lost_spawner = spawner.gone().is_cancelled();
@@ -211,8 +211,11 @@ fn applied(metrics: &Arc<Metrics>, specs: Specs) -> impl Fn(&Settings) + Send + 
 async fn run_to_the_end<R: Runner>(
     scheduler: Scheduler<R>,
     group: Option<Distribution>,
-    restored: &Restored,
+    (restored, is_to_stay): (&Restored, bool),
 ) -> Option<Arc<Cycle>> {
+    if is_to_stay {
+        process::let_go_of_code();
+    }
     let Some(group) = group else {
         return scheduler.after(restored).run().await;
     };

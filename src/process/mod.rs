@@ -32,4 +32,4 @@ pub use limits::Enforcement;
 pub use link::{Spawner, SpawnerLink, launch};
 pub use output_file::OutputFile;
 pub use report_file::{ReportFolder, ReportPlace};
-pub use sys::set_process_name;
+pub use sys::{let_go_of_code, set_process_name};

@@ -274,10 +274,85 @@ pub(super) fn own(descriptor: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
+/// Lets go of the pages of code that only the start needed: most of an idle daemon's resident memory. Those that are needed
+/// again are found in the page cache.
+pub fn let_go_of_code() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for (start, end) in maps.lines().filter_map(code) {
+        // SAFETY: the range is a private mapping of a file that can be executed and was never written, so each of its pages is
+        // what the file has, and the kernel maps it again at the next access, also for threads that run in it now.
+        unsafe {
+            let start = ptr::with_exposed_provenance_mut(start);
+            libc::madvise(start, end - start.addr(), libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// Where a line of `/proc/PID/maps` (proc(5)) has code of a file; none when it is something else.
+fn code(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let is_code = fields.next()? == "r-xp" && fields.nth(2)? != "0";
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some((address(start)?, address(end)?)).filter(|(start, end)| is_code && start < end)
+}
+
 /// Sets the name that `ps` and `/proc/PID/comm` show; the kernel keeps 15 bytes.
 pub fn set_process_name(name: &CStr) {
     // SAFETY: PR_SET_NAME reads a C string and keeps no pointer.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, name.as_ptr());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_executed_from_a_file_and_cannot_be_written_is_code() {
+        let of_a_file = "00400000-0040b000 r-xp 00001000 fe:00 1234 /usr/bin/cat";
+        assert_eq!(code(of_a_file), Some((0x40_0000, 0x40_b000)));
+        for other in [
+            "7ffc1000-7ffc3000 r-xp 00000000 00:00 0 [vdso]",
+            "00400000-0040b000 rwxp 00001000 fe:00 1234 /usr/bin/cat",
+            "00400000-0040b000 r--p 00001000 fe:00 1234 /usr/bin/cat",
+            "00400000 r-xp 00001000 fe:00 1234 /usr/bin/cat",
+            "",
+        ] {
+            assert_eq!(code(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn code_that_nobody_runs_leaves_the_memory_and_what_runs_goes_on() {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("ours");
+        for (start, end) in maps.lines().filter_map(code) {
+            // SAFETY: this only has the kernel read pages of files that are mapped already.
+            unsafe {
+                let start = ptr::with_exposed_provenance_mut(start);
+                libc::madvise(start, end - start.addr(), libc::MADV_POPULATE_READ);
+            }
+        }
+        let before = resident_code();
+        let_go_of_code();
+        let after = resident_code();
+        assert!(after < before / 2, "{before} KiB, then {after}");
+    }
+
+    /// KiB of our code that are in memory.
+    fn resident_code() -> u64 {
+        let text = std::fs::read_to_string("/proc/self/smaps").expect("ours");
+        let mut is_code = false;
+        let mut sum = 0;
+        for line in text.lines() {
+            if let Some(resident) = line.strip_prefix("Rss:") {
+                let resident = resident.trim().trim_end_matches(" kB").parse::<u64>();
+                sum += resident.ok().filter(|_| is_code).unwrap_or_default();
+            } else if line.contains('-') {
+                is_code = code(line).is_some();
+            }
+        }
+        sum
     }
 }
