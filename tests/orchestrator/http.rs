@@ -77,7 +77,8 @@ fn status_has_the_keys_of_the_old_systems_readers_and_the_attempts_of_each_run()
     assert_keys(
         &status,
         "status modo_execucao intervalo_verificacao ciclos_executados ultimo_ciclo proximo_ciclo \
-         processadores_ativos uptime_segundos sistema performance telemetria alertas processadores",
+         processadores_ativos uptime_segundos sistema performance telemetria alertas distribuicao \
+         processadores",
     );
     assert_keys(
         &status["sistema"],
