@@ -1,5 +1,6 @@
-//! The last column of the kill matrix: a run that is replaced. It is asked of the runner itself, whose spawner must be
-//! forked before this process has a second thread; so these tests have a `main` of their own.
+//! The last column of the kill matrix: a run that is replaced; and that nothing is told of a run before its beginning. Both are
+//! asked of the runner itself, whose spawner must be forked before this process has a second thread; so these tests have a
+//! `main` of their own.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -17,7 +18,7 @@ mod orchestrator {
 
 use std::future::ready;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,10 +27,10 @@ use nix::unistd::Pid;
 use orquestrador::cli;
 use orquestrador::config::{self, Environment, Settings};
 use orquestrador::domain::{
-    CancelReason, Clock, Configured, CycleStart, Event, Instance, Mode, Observer as _, Outcome,
-    Run, RunId, RunResult, RunStart, Schedule, Trigger,
+    CancelReason, Clock, Configured, CycleStart, Event, Instance, Mode, Observer, Observers,
+    Outcome, Run, RunId, RunResult, RunStart, Schedule, Trigger,
 };
-use orquestrador::engine::{ChildEnvironment, LocalRunner, RunStop, Runner as _};
+use orquestrador::engine::{ChildEnvironment, LiveReaders, LocalRunner, RunStop, Runner as _};
 use orquestrador::process::{self, Enforcement, Spawner};
 use orquestrador::telemetry::exposition::Format;
 use orquestrador::telemetry::metrics::{Known, Metrics};
@@ -38,7 +39,7 @@ use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use children::{ALL, Bad, Leader, SLACK, counter, survivors};
-use orchestrator::support::{LIMIT, Place, now, wait_until, zombies_below};
+use orchestrator::support::{LIMIT, Place, now, processor, wait_until, zombies_below};
 
 const GRACE: Duration = Duration::from_millis(700);
 
@@ -55,7 +56,15 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let in_order = Trial::test("nothing_of_a_run_is_told_before_its_beginning", {
+        let launched = launched.clone();
+        move || {
+            is_told_in_order(&launched.unwrap());
+            Ok(())
+        }
+    });
+    let trials = trials.chain([in_order]).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(Launched { runtime, spawner }) = launched.and_then(Arc::into_inner) {
         runtime.block_on(spawner.close());
     }
@@ -90,14 +99,7 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
         forced: CancellationToken::new(),
         reason: CancelReason::Replaced,
     };
-    let runner = LocalRunner {
-        spawner: launched.spawner.clone(),
-        clock: Clock::new(Timestamp::now),
-        environment: ChildEnvironment::default(),
-        live_output: None,
-        output_dir: None,
-        reports: None,
-    };
+    let runner = runner(launched);
     let running = launched.runtime.spawn({
         let (start, stop) = (Arc::clone(&start), stop.clone());
         async move { runner.run(&start, 1, &stop, ready(ready(()))).await }
@@ -132,6 +134,58 @@ fn is_replaced(bad: &Bad, launched: &Launched) {
         "{result:?}"
     );
     assert_counted(bad, &settings, start, result);
+}
+
+/// What the runner's readers were told, in order.
+#[derive(Default)]
+struct Told(Mutex<Vec<&'static str>>);
+
+impl Observer for Told {
+    fn observe(&self, event: &Event) {
+        if let Event::RunOutput { .. } = event {
+            self.0.lock().unwrap().push("output");
+        }
+    }
+}
+
+/// The process has long written and ended when its beginning is told.
+fn is_told_in_order(launched: &Launched) {
+    let place = Place::new();
+    let settings = settings(&place, &processor("fala", &["echo", "aqui"], ""));
+    let start = run_start(&settings);
+    let told = Arc::new(Told::default());
+    let runner = LocalRunner {
+        live_output: Some(LiveReaders {
+            observers: Observers::new(vec![told.clone()]),
+            is_sampled: false,
+        }),
+        ..runner(launched)
+    };
+    let stop = RunStop {
+        requested: CancellationToken::new(),
+        forced: CancellationToken::new(),
+        reason: CancelReason::Shutdown,
+    };
+    let beginning = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        told.0.lock().unwrap().push("beginning");
+    };
+    let result = launched
+        .runtime
+        .block_on(runner.run(&start, 1, &stop, ready(beginning)));
+    assert_eq!(result.outcome, Outcome::Success);
+    assert_eq!(*told.0.lock().unwrap(), ["beginning", "output"]);
+}
+
+fn runner(launched: &Launched) -> LocalRunner {
+    LocalRunner {
+        spawner: launched.spawner.clone(),
+        clock: Clock::new(Timestamp::now),
+        environment: ChildEnvironment::default(),
+        live_output: None,
+        output_dir: None,
+        reports: None,
+    }
 }
 
 /// Panics unless the readers of the run's end count it as it was.
