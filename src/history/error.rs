@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use rusqlite::ErrorCode;
 use thiserror::Error;
 
 /// What went wrong with the history.
@@ -34,27 +33,4 @@ pub enum HistoryError {
     /// What was written down makes no sense.
     #[error("{0}")]
     Unreadable(String),
-}
-
-impl HistoryError {
-    /// The reason for people: the usual ones in their language.
-    pub(super) fn words(&self) -> String {
-        let Self::Database(database) = self else {
-            return self.to_string();
-        };
-        let words = match database.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "o disco está cheio",
-            Some(ErrorCode::ReadOnly) => "o arquivo ou o diretório só pode ser lido",
-            Some(ErrorCode::CannotOpen) => "o arquivo não pode ser aberto",
-            Some(ErrorCode::SystemIoFailure) => "erro de leitura ou gravação",
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "o arquivo está ocupado por outro processo"
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                "o arquivo estava corrompido e foi posto de lado"
-            }
-            _ => return self.to_string(),
-        };
-        format!("{words} ({self})")
-    }
 }

@@ -14,6 +14,9 @@ use super::error::HistoryError;
 /// How long a statement waits for a reader or for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Pages of 4 KiB that the log may hold before it is written back, which waits for the disk: some thousand runs.
+const LOG_PAGES: u32 = 4000;
+
 /// What each version added to the one before. A database's version is in its `PRAGMA user_version`.
 ///
 /// Instants are nanoseconds since the epoch, durations nanoseconds. Ids are UUIDs of version 7, so that their order is
@@ -126,6 +129,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> 
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let found = refuse_newer(&connection, path, STEPS.len())?;
     connection.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = normal")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     // A short log is left to later: writing it back at each end would make every single run wait for the disk.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     if found < STEPS.len() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -29,10 +29,6 @@ const MOST_WAITING: usize = 20_000;
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at whether the file is still the one that was opened, and for something to prune.
 const IDLE: Duration = Duration::from_secs(5);
-/// Facts that come this soon after a transaction are many.
-const BUSY: Duration = Duration::from_micros(500);
-/// Then the writer waits so long for more of them: a transaction costs as much as several facts.
-const GATHER: Duration = Duration::from_millis(1);
 /// Bytes of the log from which on it is written back at the end.
 const LONG_LOG: u64 = 512 * 1024;
 /// Runs that may be written before the next look for something to prune.
@@ -86,22 +82,8 @@ pub(super) struct Work {
     runs_since_prune: u64,
     tried: Option<Instant>,
     looked: Option<Instant>,
-    /// When the last transaction was done.
-    wrote: Option<Instant>,
     /// Device and inode of the open file.
     identity: Option<(u64, u64)>,
-}
-
-impl Work {
-    /// How long to wait for more after the first message: not at all, unless they come one right after another.
-    fn gather(&self, now: Instant) -> Duration {
-        let is_busy = |wrote: Instant| now.duration_since(wrote) < BUSY;
-        if self.wrote.is_some_and(is_busy) {
-            GATHER
-        } else {
-            Duration::ZERO
-        }
-    }
 }
 
 impl Writer {
@@ -118,9 +100,7 @@ impl Writer {
             let mut next = messages.recv_timeout(patience);
             let is_idle = matches!(next, Err(RecvTimeoutError::Timeout));
             let is_over = matches!(next, Err(RecvTimeoutError::Disconnected));
-            let came = Instant::now();
-            let gather = self.work.gather(came);
-            // Whatever comes meanwhile goes into the same transaction.
+            // Whatever came meanwhile goes into the same transaction.
             while let Ok(message) = next {
                 match message {
                     Message::Facts(facts, answer) => {
@@ -138,11 +118,10 @@ impl Writer {
                 if answers.len() >= BATCH || end.is_some() {
                     break;
                 }
-                next = messages.recv_timeout(gather.saturating_sub(came.elapsed()));
+                next = messages.try_recv().map_err(|_| RecvTimeoutError::Timeout);
             }
             self.look_at_file();
             self.write(end.is_some());
-            self.work.wrote = Some(Instant::now());
             self.shared.is_stuck.store(false, Ordering::Relaxed);
             for answer in answers {
                 // Who asked may have lost patience.
@@ -345,7 +324,7 @@ impl Writer {
         if !std::mem::replace(&mut self.work.is_failing, true) {
             self.observers.state(&Event::HistoryFailed {
                 at: self.clock.now(),
-                reason: error.words(),
+                reason: reason(error),
             });
         }
     }
@@ -383,4 +362,25 @@ impl Writer {
         }
         self.work.runs_since_prune = 0;
     }
+}
+
+/// The reason for people: the usual ones in their language.
+fn reason(error: &HistoryError) -> String {
+    let HistoryError::Database(database) = error else {
+        return error.to_string();
+    };
+    let words = match database.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "o disco está cheio",
+        Some(ErrorCode::ReadOnly) => "o arquivo ou o diretório só pode ser lido",
+        Some(ErrorCode::CannotOpen) => "o arquivo não pode ser aberto",
+        Some(ErrorCode::SystemIoFailure) => "erro de leitura ou gravação",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "o arquivo está ocupado por outro processo"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "o arquivo estava corrompido e foi posto de lado"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{words} ({error})")
 }
