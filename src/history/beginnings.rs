@@ -64,12 +64,18 @@ pub(super) struct Noted {
 }
 
 impl Beginnings {
-    /// What stands in the file of `folder`; nothing where there is none. What cannot be read is none that was written whole.
-    pub(super) fn read(folder: &Path) -> Vec<Beginning> {
+    /// What stands in the file of `folder`, and how many slots hold what is none; nothing where there is no file.
+    pub(super) fn read(folder: &Path) -> (Vec<Beginning>, usize) {
         let content = File::open(folder.join(FILE)).map_or_else(|_| Vec::new(), content);
-        let record =
-            |slot: &[u8]| serde_json::from_slice(slot.split(|byte| *byte == 0).next()?).ok();
-        content.chunks(SLOT).filter_map(record).collect()
+        let record = |slot: &[u8]| slot.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+        let records = content.chunks(SLOT).filter_map(record);
+        let records: Vec<_> = records.filter(|record| !record.is_empty()).collect();
+        let read = records
+            .iter()
+            .flat_map(|record| serde_json::from_slice(record));
+        let read: Vec<_> = read.collect();
+        let unread = records.len() - read.len();
+        (read, unread)
     }
 
     /// The file of `folder`, with every slot free.
@@ -138,7 +144,7 @@ mod tests {
     use crate::domain::samples;
 
     fn names(folder: &Path) -> Vec<String> {
-        let found = Beginnings::read(folder);
+        let (found, _) = Beginnings::read(folder);
         found
             .into_iter()
             .map(|beginning| String::from(beginning.processor))
@@ -185,6 +191,7 @@ mod tests {
             .write_all_at(&[0], SLOT as u64 + 100)
             .expect("written");
         assert_eq!(names(folder.path()), ["inteiro"]);
+        assert_eq!(Beginnings::read(folder.path()).1, 1, "it is told");
         drop((whole, torn));
     }
 }

@@ -79,7 +79,13 @@ impl History {
         let path = folder.join(DATABASE);
         let now = clock.now();
         let mut warnings = Vec::new();
-        let begun = Beginnings::read(folder);
+        let (begun, unread) = Beginnings::read(folder);
+        if unread > 0 {
+            warnings.push(format!(
+                "{}: inícios de execução que não puderam ser lidos e faltam no histórico: {unread}",
+                folder.join(beginnings::FILE).display()
+            ));
+        }
         let mut opened = restored(&path, configured, now, (&begun, end_leftovers));
         if let Err(error) = &opened
             && schema::is_damage(error)
