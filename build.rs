@@ -38,6 +38,10 @@ fn main() {
     // pages of its own. Go's programs are linked so too.
     if std::env::var("PROFILE").as_deref() == Ok("release") {
         println!("cargo::rustc-link-arg-bins=-no-pie");
+        // Cargo forgets the profile's `strip` where a package has an optimisation level of its own.
+        if std::env::var("DEBUG").as_deref() == Ok("false") {
+            println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
+        }
     }
     println!(
         "cargo::rustc-env=ORQUESTRADOR_REVISION={}",
