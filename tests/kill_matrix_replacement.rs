@@ -34,7 +34,6 @@ use orquestrador::engine::{ChildEnvironment, LiveReaders, LocalRunner, RunStop, 
 use orquestrador::process::{self, Enforcement, Spawner};
 use orquestrador::telemetry::exposition::Format;
 use orquestrador::telemetry::metrics::{Known, Metrics};
-use prometheus::Registry;
 use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +191,7 @@ fn runner(launched: &Launched) -> LocalRunner {
 #[track_caller]
 fn assert_counted(bad: &Bad, settings: &Settings, start: Arc<RunStart>, result: RunResult) {
     let escaped = u64::from(result.escaped.count);
-    let metrics = Metrics::new(&Registry::new(), &settings.buckets);
+    let metrics = Metrics::new(&settings.buckets);
     let known = Known {
         processors: &[Configured {
             spec: Arc::clone(&start.spec),

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use prometheus::Registry;
 
 use super::distribution::{self, Group};
 use super::traced::Exporting;
@@ -141,7 +140,7 @@ fn metrics(
     log_counts: LogCounts,
     is_scraped: bool,
 ) -> prometheus::Result<Arc<Metrics>> {
-    let metrics = Metrics::new(&Registry::new(), &settings.buckets);
+    let metrics = Metrics::new(&settings.buckets);
     if is_scraped {
         metrics.expose_process()?;
     }

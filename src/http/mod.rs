@@ -181,7 +181,6 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::{Body, to_bytes};
-    use prometheus::Registry;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -201,7 +200,7 @@ mod tests {
             now: samples::instant(),
             data_dir: "/".into(),
         };
-        let metrics = Arc::new(Metrics::new(&Registry::new(), &[1.0]));
+        let metrics = Arc::new(Metrics::new(&[1.0]));
         metrics.expose_known(&known).expect("exposed");
         let plan = Plan {
             mode: Mode::Sequential,

@@ -12,9 +12,9 @@ use crate::domain::{Series, Totals};
 const OWN: [&str; 3] = ["process_", "tokio_", "orquestrador_exposition_series"];
 
 /// The families that outlive the process.
-pub(super) fn lasting(mut families: Vec<MetricFamily>) -> Vec<MetricFamily> {
-    families.retain(|family| !OWN.iter().any(|own| family.name().starts_with(own)));
-    families
+pub(super) fn lasting(families: impl Iterator<Item = MetricFamily>) -> Vec<MetricFamily> {
+    let is_own = |family: &MetricFamily| OWN.iter().any(|own| family.name().starts_with(own));
+    families.filter(|family| !is_own(family)).collect()
 }
 
 /// What the counters and histograms of `families` counted.

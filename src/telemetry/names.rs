@@ -161,11 +161,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static Family> {
     OURS.iter().chain(PROCESS).copied()
 }
 
-/// The families that our own facts come to.
-pub(super) fn ours() -> impl Iterator<Item = &'static Family> {
-    OURS.iter().copied()
-}
-
 /// The families whose samples may carry an exemplar: the trace of what was counted last.
 pub(super) const WITH_EXEMPLARS: [&str; 5] = [
     CYCLES.name,

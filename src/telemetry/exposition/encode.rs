@@ -1,5 +1,6 @@
 //! Lines. Formats: Prometheus text 0.0.4 and OpenMetrics 1.0 (no `_created`: it would be stored as a series).
 
+use std::borrow::Borrow;
 use std::fmt::Write as _;
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
@@ -8,9 +9,10 @@ use super::Format;
 use super::exemplars::{Exemplar, Snapshot};
 use crate::telemetry::metrics::{number, seconds};
 
-/// The text of `families`, which are sorted and have a name of their own each.
-pub(in crate::telemetry) fn encode(
-    families: &[MetricFamily],
+/// The text of `families`, which have a name of their own each. No family is asked for before the one that precedes it
+/// is text.
+pub(in crate::telemetry) fn encode<F: Borrow<MetricFamily>>(
+    families: impl IntoIterator<Item = F>,
     exemplars: &Snapshot,
     format: Format,
 ) -> String {
@@ -21,7 +23,7 @@ pub(in crate::telemetry) fn encode(
         format,
     };
     for family in families {
-        encoder.family(family);
+        encoder.family(family.borrow());
     }
     if format == Format::OpenMetrics {
         encoder.text.push_str("# EOF\n");

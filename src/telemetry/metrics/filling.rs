@@ -1,7 +1,6 @@
 //! Fills one metric family at gather; knows none by name.
 
 use jiff::Timestamp;
-use prometheus::core::Desc;
 use prometheus::proto::{self, LabelPair, Metric, MetricFamily};
 
 use super::super::names::Family;
@@ -93,22 +92,6 @@ pub(in crate::telemetry) fn pair(name: &str, value: &str) -> LabelPair {
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());
     pair
-}
-
-/// What a registry asks of a collector.
-pub(super) fn descriptions(
-    families: impl Iterator<Item = &'static Family>,
-) -> prometheus::Result<Vec<Desc>> {
-    let description = |family: &Family| {
-        let labels = family.labels.iter().map(|label| (*label).to_owned());
-        Desc::new(
-            family.name.to_owned(),
-            family.help.to_owned(),
-            labels.collect(),
-            std::collections::HashMap::default(),
-        )
-    };
-    families.map(description).collect()
 }
 
 /// Seconds since the epoch, as Prometheus has it.

@@ -1,4 +1,4 @@
-//! The facts as Prometheus metrics, in a registry that `app` owns. Refuses to know how they are served.
+//! The facts as Prometheus metrics, in registries. Refuses to know how they are served.
 //!
 //! Facts change plain numbers (`processors.rs`, `cycles.rs`, `itself.rs`); metric families are built from them when
 //! somebody gathers. A fact must cost next to nothing, and a scrape may cost a little.
@@ -10,6 +10,7 @@ mod filling;
 mod group;
 mod histogram;
 mod itself;
+mod parts;
 mod processor_families;
 mod processors;
 mod schedules;
@@ -19,17 +20,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus::Registry;
-use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::proto::MetricFamily;
 
 pub use self::connections::{OpenConnection, Refused};
 use self::cycles::Cycles;
-use self::filling::{Filling, descriptions, single, single_time};
 use self::group::Group;
 use self::histogram::{Bounds, waits};
 use self::itself::Itself;
+use self::parts::Registries;
 use self::processors::Processors;
 use self::schedules::Schedules;
 use super::cumulative;
@@ -49,7 +48,7 @@ pub(super) use self::filling::{number, pair, seconds};
 
 /// The reader that counts.
 pub struct Metrics {
-    registry: Registry,
+    registries: Registries,
     state: Arc<Mutex<State>>,
     exemplars: Exemplars,
 }
@@ -107,34 +106,6 @@ impl State {
         self.processors.expose(configured, now);
         self.reports.expose(self.processors.names());
     }
-
-    fn families(&self) -> Vec<MetricFamily> {
-        let mut families = vec![single_time(&names::TICK, self.tick)];
-        families.extend(self.cycles.families());
-        families.extend(self.schedules.families());
-        families.extend(processor_families::families(&self.processors));
-        families.extend(self.itself.families());
-        families.extend(reporting(&self.reports));
-        families.extend(self.reports.families());
-        families.extend(self.group.iter().flat_map(Group::families));
-        families
-    }
-}
-
-/// What the registry gathers from.
-struct Gathered {
-    state: Arc<Mutex<State>>,
-    descriptions: Vec<Desc>,
-}
-
-impl Collector for Gathered {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        locked(&self.state).families()
-    }
 }
 
 fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -144,9 +115,9 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl Metrics {
     /// Metrics that know no processor yet, and that nobody can gather.
     #[must_use]
-    pub fn new(registry: &Registry, buckets: &[f64]) -> Self {
+    pub fn new(buckets: &[f64]) -> Self {
         Self {
-            registry: registry.clone(),
+            registries: Registries::default(),
             state: Arc::new(Mutex::new(State::new(buckets))),
             exemplars: Exemplars::default(),
         }
@@ -191,10 +162,7 @@ impl Metrics {
         state.schedules.loaded_at = Some(known.now);
         state.expose(known.mode, known.processors, known.now);
         drop(state);
-        self.registry.register(Box::new(Gathered {
-            state: Arc::clone(&self.state),
-            descriptions: descriptions(names::ours())?,
-        }))
+        parts::register(&self.registries, &self.state)
     }
 
     /// Adds the metrics of this process itself, which only a scrape has a use for.
@@ -203,22 +171,25 @@ impl Metrics {
     ///
     /// They were added already.
     pub fn expose_process(&self) -> prometheus::Result<()> {
-        self.registry
-            .register(Box::new(ProcessCollector::for_self()))
+        let [first, ..] = &self.registries;
+        first.register(Box::new(ProcessCollector::for_self()))
     }
 
     /// Everything, as text.
     #[must_use]
     pub fn render(&self, format: Format) -> String {
         // Before gathering, so that no exemplar is newer than its sample.
-        let exemplars = self.exemplars.snapshot();
-        encode(&self.gather(), &exemplars, format)
+        let exemplars = match format {
+            Format::OpenMetrics => self.exemplars.snapshot(),
+            Format::Text => Snapshot::default(),
+        };
+        encode(self.gather(), &exemplars, format)
     }
 
     /// What is worth keeping when the process ends, as text 0.0.4. `add` is given what was counted and answers the sums
     /// that are to stand there instead, if there are any.
     pub fn render_lasting(&self, add: impl FnOnce(&Totals) -> Option<Totals>) -> String {
-        let families = cumulative::lasting(self.registry.gather());
+        let families = cumulative::lasting(self.gather());
         let families = match add(&cumulative::totals(&families)) {
             Some(sums) => cumulative::summed(families, &sums),
             None => families,
@@ -226,13 +197,9 @@ impl Metrics {
         encode(&families, &Snapshot::default(), Format::Text)
     }
 
-    fn gather(&self) -> Vec<MetricFamily> {
-        let mut families = self.registry.gather();
-        let series: u64 = families.iter().map(series).sum();
-        let family = single(&names::EXPOSITION_SERIES, number(series + 1));
-        let place = families.partition_point(|other| other.name() < family.name());
-        families.insert(place, family);
-        families
+    /// Every family, those of one registry after those of another; the number of all series is the last.
+    pub fn gather(&self) -> impl Iterator<Item = MetricFamily> {
+        parts::gather(&self.registries)
     }
 
     /// Shows the requests of a route before the first one comes.
@@ -358,32 +325,8 @@ impl Metrics {
     }
 }
 
-/// What is told of the reports themselves.
-fn reporting(reports: &Reports) -> [MetricFamily; 2] {
-    let mut rejected = Filling::new(&names::METRICS_REJECTED);
-    let mut last = Filling::new(&names::METRICS_LAST_REPORT);
-    for of in reports.processors() {
-        for (fault, count) in Fault::ALL.iter().zip(of.rejected) {
-            rejected.count(&[&of.name, fault.label()], count);
-        }
-        last.time(&[&of.name], of.last_report);
-    }
-    [rejected.into_family(), last.into_family()]
-}
-
 fn exemplar(trace: TraceContext, value: f64, at: Timestamp) -> Exemplar {
     Exemplar { trace, value, at }
-}
-
-/// How many series a family is to whoever stores it.
-fn series(family: &MetricFamily) -> u64 {
-    let of = |metric: &prometheus::proto::Metric| match family.get_field_type() {
-        // The infinite bucket, the sum and the count stand beside the bounds.
-        MetricType::HISTOGRAM => metric.get_histogram().get_bucket().len() + 3,
-        _ => 1,
-    };
-    let sum = family.get_metric().iter().map(of).sum::<usize>();
-    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,17 +10,6 @@ use super::processors::{Output, Processors, Series};
 use crate::domain::name::RESERVED;
 use crate::domain::{LastResult, MissReason, Outcome, ScheduleSpec, Stream};
 
-/// Every family with a `processor` label, and those that are told of the runs alone.
-pub(super) fn families(processors: &Processors) -> Vec<MetricFamily> {
-    let mut families = configured(processors).to_vec();
-    families.extend(counted(processors));
-    families.extend(observed(processors));
-    families.extend(last(processors));
-    families.extend(times(processors));
-    families.extend(loads(processors));
-    families
-}
-
 /// A family to which each processor adds its samples.
 fn each(
     processors: &Processors,
@@ -34,8 +23,8 @@ fn each(
     filling.into_family()
 }
 
-fn configured(processors: &Processors) -> [MetricFamily; 6] {
-    [
+pub(super) fn configured(processors: &Processors) -> Vec<MetricFamily> {
+    vec![
         each(
             processors,
             &names::PROCESSOR_INFO,
@@ -67,8 +56,8 @@ fn configured(processors: &Processors) -> [MetricFamily; 6] {
 }
 
 /// How many runs the next start is to have, and why.
-fn loads(processors: &Processors) -> [MetricFamily; 3] {
-    [
+pub(super) fn loads(processors: &Processors) -> Vec<MetricFamily> {
+    vec![
         each(
             processors,
             &names::DESIRED_INSTANCES,
@@ -147,20 +136,40 @@ fn by_word(
     filling.into_family()
 }
 
-fn by_stream(
-    processors: &Processors,
-    family: &'static Family,
-    count: impl Fn(&Output) -> u64,
-) -> MetricFamily {
-    each(processors, family, |family, name, series| {
-        // In the order of their names.
-        let [stdout, stderr] = &series.output;
-        family.count(&[name, Stream::Stderr.label()], count(stderr));
-        family.count(&[name, Stream::Stdout.label()], count(stdout));
-    })
+pub(super) fn outcomes(processors: &Processors) -> Vec<MetricFamily> {
+    vec![by_word(
+        processors,
+        &names::RUNS,
+        &Outcome::LABELS,
+        |family, labels, (outcome, series)| {
+            family.count(
+                labels,
+                series.runs.get(outcome).copied().unwrap_or_default(),
+            );
+        },
+    )]
 }
 
-fn counted(processors: &Processors) -> Vec<MetricFamily> {
+pub(super) fn reasons(processors: &Processors) -> Vec<MetricFamily> {
+    let (failures, skips) = (Outcome::FAILURE_REASONS, Outcome::SKIP_REASONS);
+    let cancelled = Outcome::CANCEL_REASONS;
+    vec![
+        by_reason(processors, &names::RUN_FAILURES, &failures, |series| {
+            &series.failures
+        }),
+        by_reason(processors, &names::RUN_SKIPS, &skips, |series| {
+            &series.skips
+        }),
+        by_reason(
+            processors,
+            &names::RUN_CANCELLATIONS,
+            &cancelled,
+            |series| &series.cancellations,
+        ),
+    ]
+}
+
+pub(super) fn counted(processors: &Processors) -> Vec<MetricFamily> {
     let count = |family, of: fn(&Series) -> u64| {
         each(processors, family, |family, name, series| {
             family.count(&[name], of(series));
@@ -171,35 +180,7 @@ fn counted(processors: &Processors) -> Vec<MetricFamily> {
         escaped.count(&[series.spec.name.as_str()], series.escaped);
     }
     escaped.count(&[RESERVED], processors.strays);
-    let reasons = Outcome::FAILURE_REASONS;
-    let cancelled = Outcome::CANCEL_REASONS;
     vec![
-        by_word(
-            processors,
-            &names::RUNS,
-            &Outcome::LABELS,
-            |family, labels, (outcome, series)| {
-                family.count(
-                    labels,
-                    series.runs.get(outcome).copied().unwrap_or_default(),
-                );
-            },
-        ),
-        by_reason(processors, &names::RUN_FAILURES, &reasons, |series| {
-            &series.failures
-        }),
-        by_reason(
-            processors,
-            &names::RUN_SKIPS,
-            &Outcome::SKIP_REASONS,
-            |series| &series.skips,
-        ),
-        by_reason(
-            processors,
-            &names::RUN_CANCELLATIONS,
-            &cancelled,
-            |series| &series.cancellations,
-        ),
         count(&names::RUN_ATTEMPTS, |series| series.attempts),
         count(&names::RUN_RETRIES, |series| series.retries),
         count(&names::KILL_ESCALATIONS, |series| series.kill_escalations),
@@ -212,16 +193,42 @@ fn counted(processors: &Processors) -> Vec<MetricFamily> {
                 family.counter(labels, series.cpu.get(mode).copied().unwrap_or_default());
             },
         ),
-        by_stream(processors, &names::OUTPUT_BYTES, |output| output.bytes),
-        by_stream(processors, &names::OUTPUT_LINES, |output| output.lines),
-        by_stream(processors, &names::OUTPUT_TRUNCATED, |output| {
-            output.truncated
-        }),
+    ]
+}
+
+pub(super) fn written(processors: &Processors) -> Vec<MetricFamily> {
+    let by_stream = |family, count: fn(&Output) -> u64| {
+        each(processors, family, |family, name, series| {
+            // In the order of their names.
+            let [stdout, stderr] = &series.output;
+            family.count(&[name, Stream::Stderr.label()], count(stderr));
+            family.count(&[name, Stream::Stdout.label()], count(stdout));
+        })
+    };
+    vec![
+        by_stream(&names::OUTPUT_BYTES, |output| output.bytes),
+        by_stream(&names::OUTPUT_LINES, |output| output.lines),
+        by_stream(&names::OUTPUT_TRUNCATED, |output| output.truncated),
     ]
 }
 
 /// Histograms appear at their first observation.
-fn observed(processors: &Processors) -> [MetricFamily; 3] {
+pub(super) fn durations(processors: &Processors) -> Vec<MetricFamily> {
+    vec![by_word(
+        processors,
+        &names::RUN_DURATION,
+        &Outcome::LABELS,
+        |family, labels, (outcome, series)| {
+            let histogram = series.durations.get(outcome);
+            if let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) {
+                family.histogram(labels, &processors.bounds, histogram);
+            }
+        },
+    )]
+}
+
+/// As with [`durations`].
+pub(super) fn waits(processors: &Processors) -> Vec<MetricFamily> {
     let waits = |family, of: fn(&Series) -> &Histogram| {
         each(processors, family, |family, name, series| {
             if !of(series).is_empty() {
@@ -229,25 +236,14 @@ fn observed(processors: &Processors) -> [MetricFamily; 3] {
             }
         })
     };
-    [
-        by_word(
-            processors,
-            &names::RUN_DURATION,
-            &Outcome::LABELS,
-            |family, labels, (outcome, series)| {
-                let histogram = series.durations.get(outcome);
-                if let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) {
-                    family.histogram(labels, &processors.bounds, histogram);
-                }
-            },
-        ),
+    vec![
         waits(&names::RUN_QUEUE_WAIT, |series| &series.queue_wait),
         waits(&names::RUN_STOP, |series| &series.stops),
     ]
 }
 
 /// Gauges that report a result are absent before there is one: 0 would claim what did not happen.
-fn last(processors: &Processors) -> Vec<MetricFamily> {
+pub(super) fn last(processors: &Processors) -> Vec<MetricFamily> {
     let result = |family, of: fn(&LastResult) -> f64| {
         each(processors, family, |family, name, series| {
             if let Some(result) = &series.state.last_result {
@@ -284,7 +280,7 @@ fn last(processors: &Processors) -> Vec<MetricFamily> {
 }
 
 /// Timestamps are there from the start: 0 says never.
-fn times(processors: &Processors) -> Vec<MetricFamily> {
+pub(super) fn times(processors: &Processors) -> Vec<MetricFamily> {
     let time = |family, of: fn(&Series) -> Option<Timestamp>| {
         each(processors, family, |family, name, series| {
             family.time(&[name], of(series));

@@ -24,7 +24,7 @@ fn metrics() -> Metrics {
         now: samples::instant(),
         data_dir: "/".into(),
     };
-    let metrics = Metrics::new(&Registry::new(), &[1.0, 2.0, 120.0]);
+    let metrics = Metrics::new(&[1.0, 2.0, 120.0]);
     metrics.expose_known(&known).expect("exposed");
     metrics
 }
@@ -257,7 +257,8 @@ async fn every_family_that_is_served_stands_in_the_table_and_every_one_of_the_ta
     for event in everything() {
         metrics.observe(&event);
     }
-    let families = metrics.gather();
+    let mut families: Vec<_> = metrics.gather().collect();
+    families.sort_by(|left, right| left.name().cmp(right.name()));
     let served: Vec<_> = families
         .iter()
         .filter(|family| family.name() != "docs_total")
