@@ -47,6 +47,11 @@ impl Fact {
         }
     }
 
+    /// Whether the next start knows it although it was not committed, or can do without it.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::CycleStarted(_) | Self::RunStarted(_, Some(_)))
+    }
+
     /// Lets go of what takes memory: of the output only what the summary is made from stays.
     pub(super) fn shrink(&mut self) {
         match self {

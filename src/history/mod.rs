@@ -9,6 +9,7 @@ mod error;
 mod fact;
 mod prune;
 mod reading;
+mod recorder;
 mod restore;
 mod rows;
 mod schema;
@@ -16,35 +17,27 @@ mod timeline;
 mod totals;
 mod writer;
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 pub use asked::{PastRun, RunQuery};
 pub use error::HistoryError;
 pub use prune::Retention;
 pub use reading::{Found, HistoryReader, RecordedAttempt, RecordedLine, RecordedRun, RunDetails};
+pub use recorder::Recorder;
 pub use timeline::{CycleQuery, RecordedCycle};
 pub use totals::add_totals;
 
 use self::beginnings::{Beginning, Beginnings};
-use self::fact::Fact;
-use self::writer::{Message, Shared, Work, Writer};
-use crate::domain::{Clock, Event, Observers, ProcessorName, ProcessorState, Restored, Run, RunId};
+use self::recorder::Shared;
+use self::writer::{Work, Writer};
+use crate::domain::{Clock, Observers, ProcessorName, ProcessorState, Restored, RunId};
 
 /// The file of the database, within the instance's directory.
 pub const DATABASE: &str = "historico.db";
-/// How long a run waits for its beginning or end to be written down.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Messages that may be on their way to the writer. A channel with this bound would take all of its memory at once.
-const CAPACITY: u64 = 4096;
 
 /// A history that was opened and that nobody writes yet.
 pub struct History {
@@ -143,12 +136,7 @@ impl History {
         std::thread::Builder::new()
             .name("historico".to_owned())
             .spawn(move || writer.run(&messages))?;
-        Ok(Recorder {
-            sender,
-            shared,
-            beginnings: self.beginnings,
-            held: Arc::default(),
-        })
+        Ok(Recorder::new(sender, shared, self.beginnings))
     }
 }
 
@@ -176,86 +164,5 @@ pub fn nothing(configured: &[ProcessorName], now: jiff::Timestamp) -> Restored {
     Restored {
         processors: configured.iter().map(new).collect(),
         ..Restored::default()
-    }
-}
-
-/// Hands facts to the writer. Clones speak to the same one.
-#[derive(Clone)]
-pub struct Recorder {
-    sender: Sender<Message>,
-    shared: Arc<Shared>,
-    beginnings: Option<Arc<Beginnings>>,
-    /// Beginnings of cycles of which nothing else happened yet.
-    held: Arc<Mutex<Vec<Fact>>>,
-}
-
-impl Recorder {
-    /// Has facts written down, all or none. Whether the beginning of a run among them is known from now on, whatever happens;
-    /// and a future that ends when writing was tried, or after 100 ms: a slow history stops no run, and one that does not
-    /// answer at all is not waited for again until it does. With a beginning that is known, writing begins when the future is
-    /// first polled, else at once.
-    ///
-    /// The beginning of a cycle is written together with the first that happens in it.
-    pub fn record(&self, events: &[Event]) -> (bool, impl Future<Output = ()> + Send + use<>) {
-        let mut facts: Vec<_> = events.iter().filter_map(Fact::of).collect();
-        let mut is_safe = false;
-        for fact in &mut facts {
-            if let Fact::RunStarted(start, noted) = fact {
-                *noted = self.beginnings.as_ref().and_then(|file| file.note(start));
-                is_safe = noted.is_some();
-            }
-        }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.extend(facts);
-        let is_wanted = |fact: &Fact| !matches!(fact, Fact::CycleStarted(_));
-        let mut facts = held
-            .iter()
-            .any(is_wanted)
-            .then(|| std::mem::take(&mut *held));
-        drop(held);
-        // Where nobody waits for it, the writer is woken once the run was started.
-        let early = facts.take_if(|_| !is_safe);
-        let early = early.and_then(|facts| self.hand_over(facts));
-        let recorder = self.clone();
-        let written = async move {
-            let late = facts.and_then(|facts| recorder.hand_over(facts));
-            let is_stuck = &recorder.shared.is_stuck;
-            let Some(answer) = early.or(late).filter(|_| !is_stuck.load(Ordering::Relaxed)) else {
-                return;
-            };
-            if timeout(PATIENCE, answer).await.is_err() {
-                is_stuck.store(true, Ordering::Relaxed);
-            }
-        };
-        (is_safe, written)
-    }
-
-    /// Has the end of a run written down that another instance planned. One that has an end already keeps it, but for
-    /// one that an earlier start of this instance gave up as lost. Whether it was news.
-    pub async fn import(&self, run: Arc<Run>) -> bool {
-        let (sender, answer) = oneshot::channel();
-        let is_sent = self.sender.send(Message::Import(run, sender)).is_ok();
-        is_sent && answer.await.unwrap_or_default()
-    }
-
-    fn hand_over(&self, facts: Vec<Fact>) -> Option<oneshot::Receiver<()>> {
-        let (sender, answer) = oneshot::channel();
-        let count = facts.len() as u64;
-        let has_room = self.shared.under_way.fetch_add(1, Ordering::Relaxed) < CAPACITY;
-        if has_room && self.sender.send(Message::Facts(facts, sender)).is_ok() {
-            return Some(answer);
-        }
-        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.shared.refused.fetch_add(count, Ordering::Relaxed);
-        None
-    }
-
-    /// Waits until all is written, at most `budget`. False when time ran out.
-    pub async fn close(self, budget: Duration) -> bool {
-        let (sender, answer) = oneshot::channel();
-        if self.sender.send(Message::End(sender)).is_err() {
-            return false;
-        }
-        timeout(budget, answer).await.is_ok()
     }
 }

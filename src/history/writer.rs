@@ -5,17 +5,17 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::HistoryError;
 use super::fact::Fact;
 use super::prune::{self, Retention};
+use super::recorder::{Message, Shared};
 use super::{rows, schema};
 use crate::domain::{
     Clock, Event, HistoryOperation, MainCycleState, Observers, ProcessorName, ProcessorState, Run,
@@ -27,33 +27,14 @@ const BATCH: usize = 512;
 const MOST_WAITING: usize = 20_000;
 /// Between two tries to write to a history that cannot be written.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long beginnings that are known elsewhere wait for the end of a run, which then is in the same transaction.
+const LINGER: Duration = Duration::from_millis(50);
 /// Between two looks at whether the file is still the one that was opened, and for something to prune.
 const IDLE: Duration = Duration::from_secs(5);
 /// Bytes of the log from which on it is written back at the end.
 const LONG_LOG: u64 = 512 * 1024;
 /// Runs that may be written before the next look for something to prune.
 const RUNS_PER_PRUNE: u64 = 500;
-
-/// What the writer is told.
-pub(super) enum Message {
-    /// Write these down together, and say so when it was tried.
-    Facts(Vec<Fact>, oneshot::Sender<()>),
-    /// Write the end of a run of others down, if it is news; say whether it is.
-    Import(Arc<Run>, oneshot::Sender<bool>),
-    /// Write what is left and end.
-    End(oneshot::Sender<()>),
-}
-
-/// What the writer and those who speak to it share.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    /// Messages with facts that the writer has not taken yet.
-    pub(super) under_way: AtomicU64,
-    /// Facts that could not even be handed over, since the last recovery.
-    pub(super) refused: AtomicU64,
-    /// Somebody waited in vain for an answer, and none has come since.
-    pub(super) is_stuck: AtomicBool,
-}
 
 pub(super) struct Writer {
     pub(super) path: PathBuf,
@@ -100,16 +81,18 @@ impl Writer {
             let mut next = messages.recv_timeout(patience);
             let is_idle = matches!(next, Err(RecvTimeoutError::Timeout));
             let is_over = matches!(next, Err(RecvTimeoutError::Disconnected));
+            // Until when what can wait may wait. The first of all does not: much is made ready for it that the end of a short
+            // process then need not wait for.
+            let until = Instant::now() + self.work.tried.map_or(Duration::ZERO, |_| LINGER);
             // Whatever came meanwhile goes into the same transaction.
             while let Ok(message) = next {
+                let mut patience = Duration::ZERO;
                 match message {
-                    Message::Facts(facts, answer) => {
-                        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
-                        for fact in facts {
-                            self.take(fact);
-                        }
-                        answers.push(answer);
+                    Message::Write(answer) => answers.push(answer),
+                    Message::Nudge if answers.is_empty() => {
+                        patience = until.saturating_duration_since(Instant::now());
                     }
+                    Message::Nudge => {}
                     Message::Import(run, answer) => {
                         answer.send(self.import(&run)).ok();
                     }
@@ -118,7 +101,12 @@ impl Writer {
                 if answers.len() >= BATCH || end.is_some() {
                     break;
                 }
-                next = messages.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+                next = messages.recv_timeout(patience);
+            }
+            self.shared.is_nudged.store(false, Ordering::Relaxed);
+            let facts = std::mem::take(&mut *self.shared.queue());
+            for fact in facts {
+                self.take(fact);
             }
             self.look_at_file();
             self.write(end.is_some());
