@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Bytes that may wait to be taken; as many may be on their way.
 const MOST: usize = 4 << 20;
+/// How long the thread waits for more than one line: to be woken costs more than to write.
+const GATHER: Duration = Duration::from_millis(2);
+/// Bytes that are passed on at once.
+const ENOUGH: usize = 64 << 10;
 
 /// The lines that were dropped. Cloning shares the count.
 #[derive(Debug, Clone, Default)]
@@ -100,10 +104,12 @@ impl Write for Detached {
             queue.untold += lines;
             self.lost.0.fetch_add(lines, Ordering::Relaxed);
         } else {
-            // The thread waits only where there is nothing, and would wait again for a lock that is held.
-            let is_waited_for = queue.text.is_empty();
+            // The thread waits for something, then for enough, and would wait again for a lock that is held.
+            let before = queue.text.len();
             self.shared.tell_loss(&mut queue);
             queue.text.extend_from_slice(bytes);
+            let is_enough = before < ENOUGH && queue.text.len() >= ENOUGH;
+            let is_waited_for = before == 0 || is_enough;
             drop(queue);
             if is_waited_for {
                 self.shared.changed.notify_all();
@@ -134,10 +140,13 @@ impl Shared {
     fn pass_on(&self, mut sink: impl Write) {
         loop {
             let is_idle = |queue: &mut Queue| queue.text.is_empty() && !queue.is_ending;
-            let mut queue = self
+            let queue = self
                 .changed
                 .wait_while(self.queue(), is_idle)
                 .unwrap_or_else(PoisonError::into_inner);
+            let is_little = |queue: &mut Queue| queue.text.len() < ENOUGH && !queue.is_ending;
+            let gathered = self.changed.wait_timeout_while(queue, GATHER, is_little);
+            let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
             if queue.is_ending {
                 self.tell_loss(&mut queue);
             }
