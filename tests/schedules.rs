@@ -809,7 +809,7 @@ proptest! {
     #[test]
     fn every_planned_start_is_started_or_skipped_or_missed_exactly_once(timings in timings(), steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .start_paused(true)
             .build()
             .expect("a runtime");

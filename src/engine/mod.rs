@@ -1,5 +1,6 @@
 //! Decides what runs when, and states what happened. Refuses to know who reads the facts and how processes work.
 
+mod alarm;
 mod attempts;
 mod control;
 mod cycle;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::control::{Control, Request, Requests};
 use super::cycle::Cycles;
 use super::plan::Plan;
@@ -134,10 +135,11 @@ impl<R: Runner> Scheduler<R> {
                 self.set_out();
             }
         }
+        let alarm = Alarm::new();
         while !self.is_done() {
             self.look_at_clocks();
             self.start_due();
-            self.wait().await;
+            self.wait(&alarm).await;
             self.tick();
         }
         self.end().await;
@@ -175,14 +177,14 @@ impl<R: Runner> Scheduler<R> {
     }
 
     /// Waits for the next thing to do, at most until the next tick, and deals with what has come.
-    async fn wait(&mut self) {
+    async fn wait(&mut self, alarm: &Alarm) {
         let wake = self.next_wake();
         tokio::select! {
             biased;
             () = self.cycles.shutdown.requested.cancelled() => return,
             Some(landed) = self.landed.recv() => self.land(landed),
             Some(request) = self.requests.0.recv() => self.answer(request),
-            () = sleep_until(wake) => {}
+            () = alarm.ring(wake) => {}
         }
         while let Ok(landed) = self.landed.try_recv() {
             self.land(landed);
