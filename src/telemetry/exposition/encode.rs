@@ -10,14 +10,14 @@ use super::exemplars::{Exemplar, Snapshot};
 use crate::telemetry::metrics::{number, seconds};
 
 /// The text of `families`, which have a name of their own each. No family is asked for before the one that precedes it
-/// is text.
+/// is text. `size` is about that of the text.
 pub(in crate::telemetry) fn encode<F: Borrow<MetricFamily>>(
     families: impl IntoIterator<Item = F>,
     exemplars: &Snapshot,
-    format: Format,
+    (format, size): (Format, usize),
 ) -> String {
     let mut encoder = Encoder {
-        text: String::with_capacity(64 * 1024),
+        text: String::with_capacity(size),
         block: String::new(),
         exemplars,
         format,

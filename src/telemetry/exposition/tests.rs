@@ -12,7 +12,7 @@ use crate::domain::TraceContext;
 use crate::telemetry::names;
 
 fn text(families: &[MetricFamily], format: Format) -> String {
-    encode(families, &Exemplars::default().snapshot(), format)
+    encode(families, &Exemplars::default().snapshot(), (format, 0))
 }
 
 /// `le` as we write it.

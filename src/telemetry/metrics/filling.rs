@@ -14,9 +14,14 @@ pub(super) struct Filling {
 
 impl Filling {
     pub(super) fn new(family: &'static Family) -> Self {
+        Self::of(family, 0)
+    }
+
+    /// With room for `samples`.
+    pub(super) fn of(family: &'static Family, samples: usize) -> Self {
         Self {
             family,
-            metrics: Vec::new(),
+            metrics: Vec::with_capacity(samples),
         }
     }
 

@@ -16,10 +16,12 @@ mod processors;
 mod schedules;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
@@ -51,6 +53,8 @@ pub struct Metrics {
     registries: Registries,
     state: Arc<Mutex<State>>,
     exemplars: Exemplars,
+    /// Bytes of the last text.
+    size: AtomicUsize,
 }
 
 /// What the metrics need to know before anything happens.
@@ -117,9 +121,10 @@ impl Metrics {
     #[must_use]
     pub fn new(buckets: &[f64]) -> Self {
         Self {
-            registries: Registries::default(),
+            registries: std::array::from_fn(|_| Registry::new()),
             state: Arc::new(Mutex::new(State::new(buckets))),
             exemplars: Exemplars::default(),
+            size: AtomicUsize::default(),
         }
     }
 
@@ -183,7 +188,11 @@ impl Metrics {
             Format::OpenMetrics => self.exemplars.snapshot(),
             Format::Text => Snapshot::default(),
         };
-        encode(self.gather(), &exemplars, format)
+        // A text that grows beside families that come and go makes the allocator give back what it needs again at once.
+        let size = self.size.load(Ordering::Relaxed);
+        let text = encode(self.gather(), &exemplars, (format, size + size / 16));
+        self.size.store(text.len(), Ordering::Relaxed);
+        text
     }
 
     /// What is worth keeping when the process ends, as text 0.0.4. `add` is given what was counted and answers the sums
@@ -194,7 +203,7 @@ impl Metrics {
             Some(sums) => cumulative::summed(families, &sums),
             None => families,
         };
-        encode(&families, &Snapshot::default(), Format::Text)
+        encode(&families, &Snapshot::default(), (Format::Text, 0))
     }
 
     /// Every family, those of one registry after those of another; the number of all series is the last.

@@ -11,28 +11,24 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 use super::super::names;
 use super::super::reports::{Fault, Reports};
 use super::filling::{Filling, number, single, single_time};
-use super::{Group, State, locked, processor_families};
-
-/// What each registry holds.
-const PARTS: [fn(&State) -> Vec<MetricFamily>; 12] = [
-    State::program,
-    |state| processor_families::configured(&state.processors),
-    |state| processor_families::outcomes(&state.processors),
-    |state| processor_families::reasons(&state.processors),
-    |state| processor_families::counted(&state.processors),
-    |state| processor_families::written(&state.processors),
-    |state| processor_families::durations(&state.processors),
-    |state| processor_families::waits(&state.processors),
-    |state| processor_families::last(&state.processors),
-    |state| processor_families::times(&state.processors),
-    |state| processor_families::loads(&state.processors),
-    State::reported,
-];
+use super::processor_families::FAMILIES;
+use super::processors::Processors;
+use super::{Group, State, locked};
 
 /// What one registry gathers from.
 struct Gathered {
     state: Arc<Mutex<State>>,
-    part: fn(&State) -> Vec<MetricFamily>,
+    part: Part,
+}
+
+/// What one registry holds.
+enum Part {
+    /// The program, its cycles, schedules and group.
+    Program,
+    /// One family of the processors.
+    Family(fn(&Processors) -> MetricFamily),
+    /// What processors reported, and what became of it.
+    Reports,
 }
 
 impl Collector for Gathered {
@@ -42,19 +38,26 @@ impl Collector for Gathered {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        (self.part)(&locked(&self.state))
+        let state = locked(&self.state);
+        match self.part {
+            Part::Program => state.program(),
+            Part::Family(family) => vec![family(&state.processors)],
+            Part::Reports => state.reported(),
+        }
     }
 }
 
 /// One registry for each part.
-pub(super) type Registries = [Registry; PARTS.len()];
+pub(super) type Registries = [Registry; FAMILIES.len() + 2];
 
 /// Lets `registries` gather from `state`.
 pub(super) fn register(
     registries: &Registries,
     state: &Arc<Mutex<State>>,
 ) -> prometheus::Result<()> {
-    for (registry, part) in registries.iter().zip(PARTS) {
+    let families = FAMILIES.into_iter().map(Part::Family);
+    let parts = [Part::Program].into_iter().chain(families);
+    for (registry, part) in registries.iter().zip(parts.chain([Part::Reports])) {
         let state = Arc::clone(state);
         registry.register(Box::new(Gathered { state, part }))?;
     }

@@ -19,7 +19,11 @@ fn take(reports: &mut Reports, name: &str, text: &str) -> Option<Fault> {
 
 fn text(reports: &Reports) -> String {
     let families = reports.families();
-    encode(&families, &Exemplars::default().snapshot(), Format::Text)
+    encode(
+        &families,
+        &Exemplars::default().snapshot(),
+        (Format::Text, 0),
+    )
 }
 
 const FULL: &str = "# HELP docs_total Documents \\\\ seen.\n# TYPE docs_total counter\ndocs_total{kind=\"model\"} 3\n\
