@@ -72,10 +72,8 @@ impl Recorder {
 
     /// Has facts written down, all or none. Whether the beginning of a run among them is known from now on, whatever happens;
     /// and a future that ends when writing was tried, or after 100 ms: a slow history stops no run, and one that does not
-    /// answer at all is not waited for again until it does. With a beginning that is known, writing begins when the future is
-    /// first polled, else at once.
-    ///
-    /// The beginning of a cycle is written together with the first that happens in it.
+    /// answer at all is not waited for again until it does. Beginnings that are known are not waited for: the future, when it
+    /// is first polled, has them written within 50 ms, together with what comes until then.
     pub fn record(&self, events: &[Event]) -> (bool, impl Future<Output = ()> + Send + use<>) {
         let mut facts: Vec<_> = events.iter().filter_map(Fact::of).collect();
         let mut is_safe = false;
