@@ -248,6 +248,22 @@ fn who_cleared_its_environment_beside_other_runs_is_counted_once_and_dead_when_n
 }
 
 #[test]
+fn what_a_leader_leaves_in_its_group_dies_of_one_signal() {
+    let bad = &children::WITNESSED;
+    let place = place(bad, Leader::Prompt, "carencia = \"5m\"");
+    let running = service(&place);
+    bad.wait_until_ready(&place);
+
+    let finished = running.stop();
+
+    place.assert_nothing_is_alive();
+    assert!(
+        !place.has("viu-a-morte"),
+        "one of the group was alive to see another die\n{finished}"
+    );
+}
+
+#[test]
 fn who_leaves_the_session_in_a_loop_is_dead_at_the_end_of_its_run_also_beside_another_run() {
     let bad = &children::LEAVES_IN_A_LOOP;
     let deaf = "trap '' TERM; touch pronto-vizinho; while :; do sleep 0.2; done";

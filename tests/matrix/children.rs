@@ -127,8 +127,8 @@ if os.fork() == 0:
     ..QUIET
 };
 
-/// Some of the children hand their life on from fork to fork as soon as the leader is gone, faster than anybody can
-/// look for them: only a signal to the whole group, which forks cannot outrun, ends them all.
+/// Some of the children hand their life on from fork to fork as soon as the leader is gone, faster than one look for them: a
+/// signal to the whole group, which forks cannot outrun, ends them all at once.
 pub(crate) const FORKS: Bad = Bad {
     name: "ninhada",
     body: r#"
@@ -174,6 +174,26 @@ if os.fork() == 0:
         time.sleep(0.001)
 ",
     escaped: 1..=2000,
+    ..QUIET
+};
+
+/// A large group of which the youngest sees the eldest die, unless it is dead by then. A signal to the group comes to the
+/// youngest first (`do_each_pid_task` of the kernel); whoever ends them one by one comes to it last, milliseconds later.
+pub(crate) const WITNESSED: Bad = Bad {
+    name: "turma",
+    body: "
+life, held = os.pipe()
+for number in range(150):
+    if os.fork() == 0:
+        deaf()
+        if number == 149:
+            ready()
+            os.read(life, 1)
+            open('viu-a-morte', 'w').close()
+        break
+    if number == 0:
+        os.close(held)
+",
     ..QUIET
 };
 
