@@ -16,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,8 @@ const BATCH: Duration = Duration::from_millis(200);
 /// What all readers share.
 pub struct Feed {
     frames: watch::Sender<Arc<Frame>>,
+    /// Told of each new reader of frames.
+    came: Notify,
     places: Arc<Semaphore>,
     closed: CancellationToken,
 }
@@ -56,6 +58,7 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             frames: watch::Sender::default(),
+            came: Notify::new(),
             places: Arc::new(Semaphore::new(MAX_READERS.min(room() / 2))),
             closed: CancellationToken::new(),
         }
@@ -96,6 +99,11 @@ pub(super) async fn run(views: Arc<Views>, stop: CancellationToken) {
     let mut bell = views.recent.bell();
     let work = async {
         loop {
+            if feed.frames.receiver_count() == 0 {
+                // Nobody is woken for what nobody looks at.
+                feed.came.notified().await;
+                continue;
+            }
             tokio::select! {
                 rung = bell.changed() => if rung.is_err() { return },
                 () = sleep(IDLE) => {}
@@ -163,6 +171,7 @@ impl PartReader {
     fn new(views: &Views, place: OwnedSemaphorePermit) -> Self {
         let feed = &views.feed;
         let mut frames = feed.frames.subscribe();
+        feed.came.notify_one();
         if feed.frames.receiver_count() == 1 {
             feed.show(pages::parts(views));
         }
