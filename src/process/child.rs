@@ -103,8 +103,8 @@ pub struct Child {
 /// What a start needs, ready to be handed over.
 pub struct Prepared {
     request: Start,
-    /// Our ends of its output, standard output first.
-    ours: [Receiver; 2],
+    /// Our ends of its output, standard output first, and the child's.
+    ours: [OwnedFd; 2],
     theirs: [OwnedFd; 2],
 }
 
@@ -123,7 +123,6 @@ impl Prepared {
     /// Starts `command`, which this was made for, and returns once the program is being executed.
     pub async fn start(self, spawner: &Spawner, command: &Command) -> Result<Child, StartError> {
         let mut ticket = spawner.start(self.request, self.theirs).await?;
-        let [stdout, stderr] = self.ours;
         let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
             // Should it start after all, nobody waits for it any more.
             ticket.signal(Signal::SIGKILL).await?;
@@ -131,13 +130,24 @@ impl Prepared {
             return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
         };
         match report {
-            Some(Report::Started { pid, .. }) => Ok(Child {
-                ticket,
-                pid,
-                started: Instant::now(),
-                stdout,
-                stderr,
-            }),
+            Some(Report::Started { pid, .. }) => {
+                // Only now, as nobody is woken for what has just begun, and others may wait for their start.
+                let [stdout, stderr] = self.ours.map(Receiver::from_owned_fd_unchecked);
+                let (stdout, stderr) = match stdout.and_then(|stdout| Ok((stdout, stderr?))) {
+                    Ok(both) => both,
+                    Err(error) => {
+                        ticket.signal(Signal::SIGKILL).await?;
+                        return Err(error.into());
+                    }
+                };
+                Ok(Child {
+                    ticket,
+                    pid,
+                    started: Instant::now(),
+                    stdout,
+                    stderr,
+                })
+            }
             Some(Report::Failed { step, errno, .. }) => Err(start_error(command, step, errno)),
             Some(Report::Ended { .. } | Report::Strays(_)) | None => {
                 Err(io::Error::new(io::ErrorKind::BrokenPipe, "the spawner has ended").into())
@@ -378,9 +388,9 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
 }
 
 /// A pipe of which we read one end and the child gets the other.
-fn pipe() -> io::Result<(Receiver, OwnedFd)> {
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     // Our end alone: a child does not expect its output to be refused.
     fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((Receiver::from_owned_fd_unchecked(read)?, write))
+    Ok((read, write))
 }
