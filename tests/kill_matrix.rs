@@ -264,6 +264,36 @@ fn what_a_leader_leaves_in_its_group_dies_of_one_signal() {
 }
 
 #[test]
+fn of_many_that_are_due_at_one_instant_none_is_taken_for_what_another_left() {
+    let place = Place::new();
+    let mut config = "modo = \"paralelo\"\nparalelismo = 24\nintervalo = \"10ms\"\n".to_owned();
+    for number in 0..24 {
+        config += &processor(&format!("breve_{number}"), &["true"], "");
+    }
+    place.write("orquestrador.toml", config);
+    let running = service(&place);
+
+    wait_until("100 cycles", LIMIT, || {
+        let said = running.stdout();
+        let cycles = events(&said).filter(|event| event["event"] == "cycle_finished");
+        (cycles.count() >= 100).then_some(())
+    });
+    let exposition = scrape(&running);
+    let finished = running.stop();
+
+    let ends: Vec<_> = events(&finished.stdout)
+        .filter(|event| event["event"] == "run_finished" && event["outcome"] != "cancellation")
+        .collect();
+    assert!(ends.len() >= 2400, "{} ends", ends.len());
+    for end in ends {
+        assert_eq!(end["outcome"], "success", "{end}");
+    }
+    let unknown = ("processor", "unknown");
+    let escaped = counter(&exposition, "run_escaped_processes_total", &[unknown]);
+    assert_eq!(escaped, 0);
+}
+
+#[test]
 fn who_leaves_the_session_in_a_loop_is_dead_at_the_end_of_its_run_also_beside_another_run() {
     let bad = &children::LEAVES_IN_A_LOOP;
     let deaf = "trap '' TERM; touch pronto-vizinho; while :; do sleep 0.2; done";

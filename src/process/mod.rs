@@ -2,11 +2,12 @@
 //!
 //! # Theory of operation
 //!
-//! Before any thread exists, [`launch`] forks a small single-threaded *spawner*. It is the subreaper of everything that
+//! Before any thread exists, [`launch`] forks a small process, the *spawner*. It is the subreaper of everything that
 //! it starts, so a descendant that leaves its group, its session and its parent still comes back to it. The orchestrator
 //! asks it over a socket (`protocol.rs`) to start a program or to signal a run's group, and is told how each one ended,
 //! after nothing of the run is left. When that socket closes, because the orchestrator ended in whatever way, the
-//! spawner kills all that it ever started and ends. Starting is vfork-like, so its cost does not grow with our memory.
+//! spawner kills all that it ever started and ends. Starting is vfork-like, so its cost does not grow with our memory;
+//! of many starts that are due at one instant a second thread of the spawner makes one beside the next (`starter.rs`).
 
 mod capture;
 mod child;
@@ -22,6 +23,7 @@ mod protocol;
 mod reaping;
 mod report_file;
 mod spawner;
+mod starter;
 mod sys;
 
 pub use capture::{Captured, LineCutter};

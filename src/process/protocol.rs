@@ -1,11 +1,14 @@
 //! What the orchestrator and its spawner say to each other: frames of a length (u32, little endian) and JSON.
 //! Refuses to know what is done with a message. The two write ends of a run's pipes travel beside its `Start`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSliceMut, Read as _, Write};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 
-use serde::de::DeserializeOwned;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use serde::{Deserialize, Serialize};
 
+use super::sys;
 use crate::domain::{Escaped, ResourceLimits};
 
 /// The largest frame: the kernel's own limit for arguments and environment is near 2 MiB.
@@ -113,14 +116,25 @@ pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a frame's length, then its message.
-pub(super) fn read_body<T: DeserializeOwned>(
-    header: [u8; 4],
-    source: &mut impl Read,
-) -> io::Result<T> {
+/// Reads one request with the descriptors beside it; `None` at the end of the conversation.
+pub(super) fn receive(socket: &mut UnixStream) -> io::Result<Option<(Request, Vec<OwnedFd>)>> {
+    let mut header = [0_u8; 4];
+    let mut control = nix::cmsg_space!([RawFd; 2]);
+    let mut buffers = [IoSliceMut::new(&mut header)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_WAITALL;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut buffers, Some(&mut control), flags)?;
+    if message.bytes < 4 {
+        return Ok(None);
+    }
+    let mut streams = Vec::new();
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(descriptors) = part {
+            streams.extend(descriptors.into_iter().map(sys::own));
+        }
+    }
     let mut body = vec![0; body_length(header)?];
-    source.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
+    socket.read_exact(&mut body)?;
+    Ok(Some((serde_json::from_slice(&body)?, streams)))
 }
 
 /// The length that a header announces.

@@ -2,24 +2,25 @@
 //! Refuses to know timeouts and outcomes; it starts, signals, reaps and reports.
 
 use std::collections::HashMap;
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::Pid;
 
 use super::clearing::{Clearing, Leader, Owned, Survivors};
-use super::image::{BaseEnvironment, image};
-use super::limits::{Enforcement, RunGroups};
+use super::image::BaseEnvironment;
+use super::limits::Enforcement;
 use super::orphans::{self, Process, Scope};
-use super::protocol::{self, End, Report, Request, Start, Step};
+use super::protocol::{self, End, Report, Request, Start};
 use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
+use super::starter::{Attempt, Helper, Made};
 use super::sys::{self, ChildStack};
 
 /// Requests that are answered before it is looked who has ended.
@@ -38,6 +39,10 @@ pub(super) struct SpawnerProcess {
     stack: ChildStack,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
+    /// Who starts one program beside the next; none before two starts waited at once.
+    helper: Option<Helper>,
+    /// A signal to the run that the helper starts.
+    asked_early: Option<(u64, i32)>,
     /// What was ended since the last report and could have been of several runs.
     strays: Survivors,
 }
@@ -72,6 +77,8 @@ impl SpawnerProcess {
             stack: ChildStack::new(),
             running: HashMap::new(),
             clearing: Vec::new(),
+            helper: None,
+            asked_early: None,
             strays: Survivors::default(),
         })
     }
@@ -93,13 +100,18 @@ impl SpawnerProcess {
         let mut asked = self.wait(timeout)?;
         // Of many starts at one instant the last does not wait for the ends of the first.
         for _ in 0..MOST_IN_A_ROW {
+            self.hear_helper(false)?;
             if !asked {
                 break;
             }
-            if !self.answer()? {
+            let Some((request, streams)) = protocol::receive(&mut self.socket)? else {
                 return Ok(false);
-            }
+            };
             asked = self.wait(PollTimeout::ZERO)?;
+            match request {
+                Request::Start(start) => self.start(*start, streams, asked)?,
+                Request::Signal { id, signal } => self.signal(id, signal),
+            }
         }
         // Ends that come together are one signal.
         self.children_signal.read_signal().ok();
@@ -110,9 +122,12 @@ impl SpawnerProcess {
 
     /// Waits for a request or for an end. Whether there is a request.
     fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
+        let bell = self.helper.as_ref().map(Helper::bell);
+        let bell = bell.unwrap_or(self.children_signal.as_fd());
         let mut watched = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.children_signal.as_fd(), PollFlags::POLLIN),
+            PollFd::new(bell, PollFlags::POLLIN),
         ];
         match poll(&mut watched, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -121,107 +136,103 @@ impl SpawnerProcess {
         Ok(watched.first().and_then(PollFd::any).unwrap_or(false))
     }
 
-    fn answer(&mut self) -> io::Result<bool> {
-        let Some((request, streams)) = self.receive()? else {
-            return Ok(false);
-        };
-        match request {
-            Request::Start(start) => self.start(*start, &streams)?,
-            Request::Signal { id, signal } => self.signal(id, signal),
-        }
-        Ok(true)
-    }
-
-    /// Reads one request with the descriptors beside it; `None` at the end of the conversation.
-    fn receive(&mut self) -> io::Result<Option<(Request, Vec<OwnedFd>)>> {
-        let mut header = [0_u8; 4];
-        let mut control = nix::cmsg_space!([RawFd; 2]);
-        let mut buffers = [IoSliceMut::new(&mut header)];
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_WAITALL;
-        let message = recvmsg::<()>(
-            self.socket.as_raw_fd(),
-            &mut buffers,
-            Some(&mut control),
-            flags,
-        )?;
-        if message.bytes < 4 {
-            return Ok(None);
-        }
-        let mut streams = Vec::new();
-        for part in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(descriptors) = part {
-                streams.extend(descriptors.into_iter().map(sys::own));
+    /// Starts a program, or has it started beside the next one when others wait.
+    fn start(&mut self, start: Start, streams: Vec<OwnedFd>, others_wait: bool) -> io::Result<()> {
+        let id = start.id;
+        let parts = (&self.enforcement, &self.environment, &self.null);
+        let attempt = match Attempt::new(start, streams, parts) {
+            Ok(attempt) => attempt,
+            Err((step, errno)) => {
+                let report = Report::Failed { id, step, errno };
+                return protocol::write(&report, &mut self.socket);
             }
+        };
+        self.running
+            .values_mut()
+            .chain(self.clearing.iter_mut().map(|other| &mut other.run))
+            .for_each(|other| other.is_alone = false);
+        if others_wait && self.helper.is_none() {
+            self.helper = Helper::new(self.ignored.clone()).ok();
         }
-        Ok(Some((
-            protocol::read_body(header, &mut self.socket)?,
-            streams,
-        )))
+        let helper = self.helper.as_mut().filter(|_| others_wait);
+        let left = match helper {
+            Some(helper) => helper.begin(attempt),
+            None => Some(attempt),
+        };
+        let Some(attempt) = left else { return Ok(()) };
+        let place = AtomicI32::new(0);
+        let made = sys::start(&attempt.image, &self.ignored, &mut self.stack, &place);
+        self.made((attempt, made))
     }
 
-    fn start(&mut self, start: Start, streams: &[OwnedFd]) -> io::Result<()> {
-        let started = monotonic();
-        let report = match self.try_start(&start, streams) {
-            Ok((pid, groups)) => {
-                let is_alone = self.running.is_empty() && self.clearing.is_empty();
-                self.running
-                    .values_mut()
-                    .for_each(|other| other.is_alone = false);
-                self.clearing
-                    .iter_mut()
-                    .for_each(|other| other.run.is_alone = false);
+    /// Takes what the helper has started, if it has; `waits` for the end of what it has in hand.
+    fn hear_helper(&mut self, waits: bool) -> io::Result<()> {
+        match self.helper.as_mut().and_then(|helper| helper.made(waits)) {
+            Some(made) => self.made(made),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a started program among the running ones, and tells how its start went.
+    fn made(&mut self, (attempt, result): Made) -> io::Result<()> {
+        let id = attempt.id;
+        let report = match result {
+            Ok(pid) => {
+                let is_alone = self.is_idle() && self.clearing.is_empty();
                 let leader = Leader {
-                    id: start.id,
-                    run_id: start.run_id,
-                    started,
+                    id,
+                    run_id: attempt.run_id,
+                    started: attempt.started,
                     is_ending: false,
                     is_alone,
-                    groups,
+                    groups: attempt.groups,
                 };
                 self.running.insert(pid, leader);
                 Report::Started {
-                    id: start.id,
+                    id,
                     pid: pid.as_raw(),
                 }
             }
-            Err((step, errno)) => Report::Failed {
-                id: start.id,
-                step,
-                errno,
-            },
+            Err(failure) => {
+                // It ended by itself before it was anybody's run.
+                if let Some(child) = failure.child {
+                    nix::sys::wait::waitpid(child, None).ok();
+                }
+                attempt.groups.remove();
+                let (step, errno) = (failure.step, failure.errno);
+                Report::Failed { id, step, errno }
+            }
         };
-        protocol::write(&report, &mut self.socket)
+        protocol::write(&report, &mut self.socket)?;
+        if let Some(signal) = self.asked_early.take_if(|(asked, _)| *asked == id) {
+            self.signal(id, signal.1);
+        }
+        Ok(())
     }
 
-    fn try_start(
-        &mut self,
-        start: &Start,
-        streams: &[OwnedFd],
-    ) -> Result<(Pid, RunGroups), (Step, i32)> {
-        let [stdout, stderr] = streams else {
-            return Err((Step::Output, libc::EBADF));
-        };
-        let errno = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-        let bounds = self.enforcement.prepare(start.id, &start.limits);
-        let bounds = bounds.map_err(|error| (Step::Limits, errno(&error)))?;
-        let streams = [
-            self.null.as_raw_fd(),
-            stdout.as_raw_fd(),
-            stderr.as_raw_fd(),
-        ];
-        let image =
-            image(start, &self.environment, &bounds, streams).ok_or((Step::Exec, libc::EINVAL))?;
-        match sys::start(&image, &self.ignored, &mut self.stack) {
-            Ok(pid) => Ok((pid, bounds.groups)),
-            Err(failure) => {
-                bounds.groups.remove();
-                Err(failure)
-            }
-        }
+    /// Whether no run is in flight, nor about to be.
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.busy_with().is_none()
+    }
+
+    /// The run that the helper starts.
+    fn busy_with(&self) -> Option<u64> {
+        self.helper.as_ref()?.busy_with
+    }
+
+    /// Whether `pid` is what the helper starts.
+    fn is_starting(&self, pid: Pid) -> bool {
+        let helper = self.helper.as_ref();
+        helper.is_some_and(|helper| helper.is_starting(pid))
     }
 
     /// Signals a run's group. The leader is not reaped yet while it is in `running`, so its id is still its own.
     fn signal(&mut self, id: u64, signal: i32) {
+        if self.busy_with() == Some(id) {
+            // A later signal is a stronger one.
+            self.asked_early = Some((id, signal));
+            return;
+        }
         let found = self.running.iter_mut().find(|(_, leader)| leader.id == id);
         if let (Some((&leader, run)), Ok(signal)) = (found, Signal::try_from(signal)) {
             run.is_ending = true;
@@ -235,6 +246,11 @@ impl SpawnerProcess {
     /// Reaps every process that has exited: leaders, whose group is killed first, and adopted orphans.
     fn reap_all(&mut self) -> io::Result<()> {
         while let Some((pid, signal)) = exited_child() {
+            if self.is_starting(pid) {
+                // It has ended already, so its start has, too.
+                self.hear_helper(true)?;
+                continue;
+            }
             let Some(run) = self.running.remove(&pid) else {
                 self.reap_orphan(pid, signal)?;
                 continue;
@@ -310,19 +326,17 @@ impl SpawnerProcess {
     /// Once no run is in flight, nobody may be left below us, whosever it was. True while there is somebody.
     fn end_strays(&mut self, found: &[Process]) -> bool {
         let own = Pid::this();
+        let is_idle = self.is_idle();
         let is_stray = |process: &&Process| {
-            !process.is_zombie
+            is_idle
+                && !process.is_zombie
                 && process.parent == own
                 && !self
                     .clearing
                     .iter()
                     .any(|run| run.owns(process) == Owned::Yes)
         };
-        let strays: Vec<_> = found
-            .iter()
-            .filter(|_| self.running.is_empty())
-            .filter(is_stray)
-            .collect();
+        let strays: Vec<_> = found.iter().filter(is_stray).collect();
         for stray in &strays {
             self.strays.add(stray);
             reaping::signal(stray, Signal::SIGKILL);
@@ -350,9 +364,9 @@ impl SpawnerProcess {
         let scope = oldest
             .filter(|_| is_recent)
             .map_or(Scope::All, Scope::Above);
-        let is_leader = |pid| self.running.contains_key(&pid);
+        let is_leader = |pid| self.running.contains_key(&pid) || self.is_starting(pid);
         let mut found = orphans::find(scope, is_leader);
-        if self.running.is_empty() && !found.iter().any(|process| process.parent == Pid::this()) {
+        if self.is_idle() && !found.iter().any(|process| process.parent == Pid::this()) {
             // Somebody is there, and is older than the runs that are being cleared.
             found = orphans::find(Scope::All, is_leader);
         }
@@ -361,6 +375,10 @@ impl SpawnerProcess {
 
     /// The orchestrator has gone: nothing that was started may be left.
     fn end_everything(self) {
+        // What it has started by then is a child as any other.
+        if let Some(helper) = self.helper {
+            helper.end();
+        }
         for leader in self.running.keys() {
             signal::killpg(*leader, Signal::SIGKILL).ok();
         }

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::AtomicI32;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid};
@@ -57,15 +58,26 @@ struct Shared<'a> {
     failure: Option<(Step, i32)>,
 }
 
-/// Starts `image` in a session and group of its own, and returns its pid once it has executed the program.
+/// Why a program was not started.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) errno: i32,
+    /// What was to become it, which has ended and is to be reaped.
+    pub(super) child: Option<Pid>,
+}
+
+/// Starts `image` in a session and group of its own, and returns its pid once it has executed the program. From the child's
+/// first moment its pid stands in `place`.
 ///
-/// `ignored` are the signals that the caller ignores ([`ignored_signals`]). All signals must be blocked in the caller,
-/// which must have one thread only.
+/// `ignored` are the signals that the caller ignores ([`ignored_signals`]). All signals must be blocked in every thread of
+/// the caller.
 pub(super) fn start(
     image: &Image,
     ignored: &[libc::c_int],
     stack: &mut ChildStack,
-) -> Result<Pid, (Step, i32)> {
+    place: &AtomicI32,
+) -> Result<Pid, Failure> {
     let arguments = pointers(&image.arguments);
     let environment = pointers(&image.environment);
     let mut shared = Shared {
@@ -79,10 +91,11 @@ pub(super) fn start(
         ignored,
         failure: None,
     };
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: CLONE_VFORK suspends this only thread until the child has executed or exited, so `shared` and `stack`
-    // outlive the child's use of them and nobody writes them meanwhile. The stack grows down from an aligned top.
-    // All signals are blocked, so no handler runs in the child on shared memory.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    // SAFETY: CLONE_VFORK suspends this thread until the child has executed or exited, so `shared`, `stack` and this
+    // thread's own variables outlive the child's use of them and nobody writes them meanwhile. The stack grows down from an
+    // aligned top. All signals are blocked, so no handler runs in the child on shared memory. `place` is a live integer that
+    // is only accessed atomically.
     let pid = unsafe {
         let top = stack.0.as_mut_ptr().add(CHILD_STACK);
         let top = top.sub(top as usize % 16);
@@ -91,18 +104,25 @@ pub(super) fn start(
             top.cast(),
             flags,
             ptr::from_mut(&mut shared).cast(),
+            place.as_ptr(),
         )
     };
     if pid < 0 {
-        return Err((Step::Fork, last_errno()));
+        return Err(Failure {
+            step: Step::Fork,
+            errno: last_errno(),
+            child: None,
+        });
     }
     let pid = Pid::from_raw(pid);
-    if let Some(failure) = shared.failure {
-        // The child ended by itself before it was anybody's run.
-        nix::sys::wait::waitpid(pid, None).ok();
-        return Err(failure);
+    match shared.failure {
+        Some((step, errno)) => Err(Failure {
+            step,
+            errno,
+            child: Some(pid),
+        }),
+        None => Ok(pid),
     }
-    Ok(pid)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
