@@ -136,7 +136,9 @@ impl Prepared {
                 let (stdout, stderr) = match stdout.and_then(|stdout| Ok((stdout, stderr?))) {
                     Ok(both) => both,
                     Err(error) => {
-                        ticket.signal(Signal::SIGKILL).await?;
+                        ticket.signal(Signal::SIGKILL).await.ok();
+                        // The next attempt bears the same mark: nothing of this one may be left.
+                        timeout(KILL_PATIENCE, ticket.reports.recv()).await.ok();
                         return Err(error.into());
                     }
                 };

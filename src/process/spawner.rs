@@ -162,23 +162,24 @@ impl SpawnerProcess {
         let Some(attempt) = left else { return Ok(()) };
         let place = AtomicI32::new(0);
         let made = sys::start(&attempt.image, &self.ignored, &mut self.stack, &place);
-        self.made((attempt, made))
+        let is_alone = self.is_idle() && self.clearing.is_empty();
+        self.made((attempt, made), is_alone)
     }
 
     /// Takes what the helper has started, if it has; `waits` for the end of what it has in hand.
     fn hear_helper(&mut self, waits: bool) -> io::Result<()> {
         match self.helper.as_mut().and_then(|helper| helper.made(waits)) {
-            Some(made) => self.made(made),
+            // Others waited for their start beside it.
+            Some(made) => self.made(made, false),
             None => Ok(()),
         }
     }
 
     /// Takes a started program among the running ones, and tells how its start went.
-    fn made(&mut self, (attempt, result): Made) -> io::Result<()> {
+    fn made(&mut self, (attempt, result): Made, is_alone: bool) -> io::Result<()> {
         let id = attempt.id;
         let report = match result {
             Ok(pid) => {
-                let is_alone = self.is_idle() && self.clearing.is_empty();
                 let leader = Leader {
                     id,
                     run_id: attempt.run_id,
@@ -231,6 +232,9 @@ impl SpawnerProcess {
         if self.busy_with() == Some(id) {
             // A later signal is a stronger one.
             self.asked_early = Some((id, signal));
+            if let Some(helper) = self.helper.as_ref().filter(|_| signal == libc::SIGKILL) {
+                helper.kill();
+            }
             return;
         }
         let found = self.running.iter_mut().find(|(_, leader)| leader.id == id);
@@ -375,12 +379,12 @@ impl SpawnerProcess {
 
     /// The orchestrator has gone: nothing that was started may be left.
     fn end_everything(self) {
+        for leader in self.running.keys() {
+            signal::killpg(*leader, Signal::SIGKILL).ok();
+        }
         // What it has started by then is a child as any other.
         if let Some(helper) = self.helper {
             helper.end();
-        }
-        for leader in self.running.keys() {
-            signal::killpg(*leader, Signal::SIGKILL).ok();
         }
         end_all_children();
         for clearing in self.clearing {

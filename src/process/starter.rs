@@ -5,8 +5,8 @@ use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
@@ -15,9 +15,11 @@ use nix::unistd::Pid;
 use super::image::{BaseEnvironment, image};
 use super::limits::{Enforcement, RunGroups};
 use super::protocol::{Start, Step};
-use super::reaping::monotonic;
+use super::reaping::{PERIOD, monotonic};
 use super::sys::{self, ChildStack, Failure, Image};
 
+/// Looks for the end of its last start when everything ends, each [`PERIOD`] after the last.
+const MOST_LOOKS: u32 = 500;
 /// It calls nothing deep.
 const STACK: usize = 128 * 1024;
 
@@ -74,7 +76,6 @@ pub(super) struct Helper {
     bell: PipeReader,
     /// The process that is being started, 0 when there is none.
     child: Arc<AtomicI32>,
-    thread: JoinHandle<()>,
     /// The run that it has in hand.
     pub(super) busy_with: Option<u64>,
 }
@@ -97,12 +98,12 @@ impl Helper {
                 ring.write_all(&[1]).ok();
             }
         };
+        Builder::new().stack_size(STACK).spawn(work)?;
         Ok(Self {
             attempts,
             made,
             bell,
             child,
-            thread: Builder::new().stack_size(STACK).spawn(work)?,
             busy_with: None,
         })
     }
@@ -144,13 +145,25 @@ impl Helper {
         made
     }
 
-    /// Ends what is being started, and the thread.
-    pub(super) fn end(self) {
+    /// Kills what is being started: an exec may hang. Nobody reaps it before its start is heard of, so the pid is its own.
+    pub(super) fn kill(&self) {
         let child = self.child.load(Ordering::Acquire);
-        if self.busy_with.is_some() && child > 0 {
+        if child > 0 {
             signal::kill(Pid::from_raw(child), Signal::SIGKILL).ok();
         }
-        drop(self.attempts);
-        self.thread.join().ok();
+    }
+
+    /// Ends what is being started, and the thread. Bounded: one may hang in the kernel.
+    pub(super) fn end(mut self) {
+        // Nothing comes to the thread any more.
+        self.attempts = channel().0;
+        for _ in 0..MOST_LOOKS {
+            self.kill();
+            // The channel closes with the thread.
+            let made = self.made.recv_timeout(Duration::from_millis(PERIOD.into()));
+            if matches!(made, Err(RecvTimeoutError::Disconnected)) {
+                return;
+            }
+        }
     }
 }

@@ -67,8 +67,8 @@ pub(super) struct Failure {
     pub(super) child: Option<Pid>,
 }
 
-/// Starts `image` in a session and group of its own, and returns its pid once it has executed the program. From the child's
-/// first moment its pid stands in `place`.
+/// Starts `image` in a session and group of its own, and returns its pid once it has executed the program. Before the child
+/// runs its pid stands in `place`; others may see the child a moment earlier.
 ///
 /// `ignored` are the signals that the caller ignores ([`ignored_signals`]). All signals must be blocked in every thread of
 /// the caller.
