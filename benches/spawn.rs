@@ -72,7 +72,10 @@ async fn through_spawner(spawner: &Spawner, clock: &Clock) {
         output: 1024,
     };
     let prepared = Prepared::new(&command).expect("pipes");
-    let child = prepared.start(spawner, &command).await.expect("started");
+    let child = prepared
+        .start(spawner, &command, &Stop::default())
+        .await
+        .expect("started");
     let nobody = (std::future::ready(()), |_, _: &[u8]| ());
     child.wait(&limits, &Stop::default(), clock, nobody).await;
 }

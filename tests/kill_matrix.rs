@@ -23,7 +23,8 @@ use serde_json::Value;
 
 use children::{ALL, Bad, Leader, SLACK, counter, survivors};
 use orchestrator::support::{
-    Finished, LIMIT, Place, Running, now, pause, processor, request, wait_until, zombies_below,
+    Finished, LIMIT, Place, Running, command, now, pause, processor, request, wait_until,
+    zombies_below,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -291,6 +292,97 @@ fn of_many_that_are_due_at_one_instant_none_is_taken_for_what_another_left() {
     let unknown = ("processor", "unknown");
     let escaped = counter(&exposition, "run_escaped_processes_total", &[unknown]);
     assert_eq!(escaped, 0);
+}
+
+/// Opens a program in such a way that whoever would execute it waits for the kernel, as for a file system that does not answer:
+/// a lease (fcntl(2)) is given back when its holder wishes, or after 45 s.
+const HOLDS_A_LEASE: &str = "import fcntl, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+program = open(sys.argv[1], 'r+')
+fcntl.fcntl(program, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.read()";
+
+/// A script that nobody can begin while the returned process lives.
+fn held_script(place: &Place) -> (String, std::process::Child) {
+    let script = place.script("preso", "touch rodou");
+    let mut holder = command("python3")
+        .args(["-c", HOLDS_A_LEASE, &script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 5];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut said).unwrap();
+    (script, holder)
+}
+
+/// Whoever still waits for the script begins it.
+fn release(mut holder: std::process::Child) {
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+}
+
+#[test]
+fn starts_that_hang_in_their_file_system_are_given_up_and_hold_up_no_other_run() {
+    let place = Place::new();
+    let (script, holder) = held_script(&place);
+    let mut config = "modo = \"paralelo\"\nparalelismo = 32\n".to_owned();
+    let short = "timeout = \"2s\"\ncarencia = \"700ms\"";
+    config += &processor("vizinho", &["sleep", "1000"], short);
+    for number in 0..20 {
+        config += &processor(&format!("preso_{number}"), &[&script], "");
+    }
+    config += &processor("depois", &["true"], "");
+    place.write("orquestrador.toml", config);
+
+    let finished = place.run(&["--single-run", "--log-format", "json"]);
+    release(holder);
+
+    finished.assert_code(1);
+    place.assert_nothing_is_alive();
+    assert!(!place.has("rodou"), "it began after all\n{finished}");
+    for number in 0..20 {
+        let end = end_in(&finished, &format!("preso_{number}"));
+        assert_eq!(
+            (&end["outcome"], &end["reason"]),
+            (&"error".into(), &"spawn".into()),
+            "{end}"
+        );
+        let summary = end["summary"].as_str().unwrap();
+        assert!(summary.contains("não começou em 10 s"), "{end}");
+    }
+    // It was signalled while the others hung.
+    let beside = end_in(&finished, "vizinho");
+    assert_eq!(beside["outcome"], "timeout", "{beside}");
+    let after = end_in(&finished, "depois");
+    assert_eq!(after["outcome"], "success", "{after}");
+    finished.assert_silent_about("não terminou a tempo");
+}
+
+#[test]
+fn a_stop_ends_a_start_that_hangs_as_cancelled() {
+    let place = Place::new();
+    let (script, holder) = held_script(&place);
+    place.write(
+        "orquestrador.toml",
+        "intervalo = \"10m\"\n".to_owned() + &processor("preso", &[&script], ""),
+    );
+    let running = service(&place);
+    running.wait_for_line("run_started");
+
+    let finished = running.stop();
+    release(holder);
+
+    finished.assert_code(0);
+    place.assert_nothing_is_alive();
+    assert!(!place.has("rodou"), "it began after all\n{finished}");
+    let end = end_in(&finished, "preso");
+    assert_eq!(
+        (&end["outcome"], &end["reason"]),
+        (&"cancellation".into(), &"shutdown".into()),
+        "{end}"
+    );
 }
 
 #[test]

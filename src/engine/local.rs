@@ -63,10 +63,14 @@ impl Runner for LocalRunner {
         let mask = self.mask(&start.spec, &command);
         tracing::Span::current().record("process.executable.name", mask.apply(&command.program));
         let prepared = Prepared::new(&command);
+        let signals = Stop {
+            requested: stop.requested.clone(),
+            forced: stop.forced.clone(),
+        };
         let mut told = pin!(maybe_done(ready.await));
         let start_it = async {
             match prepared {
-                Ok(prepared) => prepared.start(&self.spawner, &command).await,
+                Ok(prepared) => prepared.start(&self.spawner, &command, &signals).await,
                 Err(error) => Err(error.into()),
             }
         };
@@ -78,7 +82,7 @@ impl Runner for LocalRunner {
             Ok(child) => child,
             Err(error) => {
                 told.await;
-                return not_started(error, &mask);
+                return not_started(error, stop, &mask);
             }
         };
         tracing::Span::current().record("process.pid", i64::from(child.pid));
@@ -86,10 +90,6 @@ impl Runner for LocalRunner {
             timeout: start.spec.timeout,
             grace: start.spec.grace,
             output: start.spec.output.memory,
-        };
-        let signals = Stop {
-            requested: stop.requested.clone(),
-            forced: stop.forced.clone(),
         };
         let mut live = self.live(start, &mask);
         let on_output = |stream, chunk: &[u8]| {
@@ -245,16 +245,18 @@ fn resolved(program: String) -> String {
     std::path::absolute(&program).map_or(program, |path| path.to_string_lossy().into_owned())
 }
 
-fn not_started(error: StartError, mask: &Mask) -> RunResult {
-    let (reason, error) = match error {
+fn not_started(error: StartError, stop: &RunStop, mask: &Mask) -> RunResult {
+    let (outcome, error) = match error {
         // Masked before it is quoted, which spells some characters in another way.
         StartError::Program { program, reason } => {
             let (program, reason) = (mask.apply(&program), mask.apply(&reason));
-            (ErrorReason::Spawn, StartError::Program { program, reason })
+            let error = StartError::Program { program, reason };
+            (Outcome::Error(ErrorReason::Spawn), error)
         }
-        StartError::Spawner(error) => (ErrorReason::Io, StartError::Spawner(error)),
+        StartError::Spawner(_) => (Outcome::Error(ErrorReason::Io), error),
+        StartError::Stopped => (Outcome::Cancellation(stop.reason), error),
     };
-    RunResult::without_process(Outcome::Error(reason), Some(mask.apply(&error.to_string())))
+    RunResult::without_process(outcome, Some(mask.apply(&error.to_string())))
 }
 
 fn result(finished: Finished, stop: &RunStop, mask: &Mask) -> RunResult {

@@ -7,14 +7,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::capture::Captured;
-use super::command::{Command, StartError, request, start_error};
+use super::command::{Command, StartError, request, start_error, too_late};
+use super::ladder::{KILL_PATIENCE, Ladder};
 use super::link::{Spawner, Ticket};
 use super::protocol::{End, Report, Start};
 use crate::domain::{Clock, Escaped, Stream, Usage};
@@ -23,8 +23,8 @@ use crate::domain::{Clock, Escaped, Stream, Usage};
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the spawner may take to start a program: a file system may hang.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the spawner may take to report an end after SIGKILL: a process may hang in the kernel.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start may still take after a stop: nearly all take less than a hundredth of it.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes read at once: little at first, since most programs say little, more when a read fills it.
 const CHUNK: std::ops::RangeInclusive<usize> = 2048..=64 * 1024;
 
@@ -121,13 +121,31 @@ impl Prepared {
     }
 
     /// Starts `command`, which this was made for, and returns once the program is being executed.
-    pub async fn start(self, spawner: &Spawner, command: &Command) -> Result<Child, StartError> {
+    pub async fn start(
+        self,
+        spawner: &Spawner,
+        command: &Command,
+        stop: &Stop,
+    ) -> Result<Child, StartError> {
         let mut ticket = spawner.start(self.request, self.theirs).await?;
-        let Ok(report) = timeout(START_PATIENCE, ticket.reports.recv()).await else {
-            // Should it start after all, nobody waits for it any more.
-            ticket.signal(Signal::SIGKILL).await?;
-            let late = "o programa não foi iniciado em 10 s";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
+        let stopped = async {
+            stop.requested.cancelled().await;
+            timeout(STOP_PATIENCE, stop.forced.cancelled()).await.ok();
+        };
+        let report = tokio::select! {
+            biased;
+            report = ticket.reports.recv() => report,
+            () = sleep(START_PATIENCE) => {
+                if ticket.give_up(KILL_PATIENCE).await {
+                    return Err(too_late(command, START_PATIENCE));
+                }
+                let late = "o programa não foi iniciado em 10 s";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
+            }
+            () = stopped => {
+                ticket.give_up(KILL_PATIENCE).await;
+                return Err(StartError::Stopped);
+            }
         };
         match report {
             Some(Report::Started { pid, .. }) => {
@@ -136,9 +154,7 @@ impl Prepared {
                 let (stdout, stderr) = match stdout.and_then(|stdout| Ok((stdout, stderr?))) {
                     Ok(both) => both,
                     Err(error) => {
-                        ticket.signal(Signal::SIGKILL).await.ok();
-                        // The next attempt bears the same mark: nothing of this one may be left.
-                        timeout(KILL_PATIENCE, ticket.reports.recv()).await.ok();
+                        ticket.give_up(KILL_PATIENCE).await;
                         return Err(error.into());
                     }
                 };
@@ -281,67 +297,6 @@ impl Output {
                 true
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        }
-    }
-}
-
-/// Where a run stands between its time limit and SIGKILL.
-struct Ladder {
-    /// When the next step is due.
-    deadline: Instant,
-    grace: Duration,
-    /// Why we are ending it; none while it may run.
-    ending: Option<Ending>,
-    /// When the first signal was sent.
-    asked: Option<Instant>,
-    killed: bool,
-    escalated: bool,
-}
-
-impl Ladder {
-    fn new(deadline: Instant, grace: Duration) -> Self {
-        Self {
-            deadline,
-            grace,
-            ending: None,
-            asked: None,
-            killed: false,
-            escalated: false,
-        }
-    }
-
-    async fn terminate(&mut self, ticket: &Ticket, ending: Ending) {
-        self.ending = Some(ending);
-        self.asked.get_or_insert_with(Instant::now);
-        self.deadline = Instant::now() + self.grace;
-        self.signal(ticket, Signal::SIGTERM).await;
-    }
-
-    async fn kill(&mut self, ticket: &Ticket, ending: Ending) {
-        self.ending.get_or_insert(ending);
-        self.asked.get_or_insert_with(Instant::now);
-        self.killed = true;
-        self.deadline = Instant::now() + KILL_PATIENCE;
-        self.signal(ticket, Signal::SIGKILL).await;
-    }
-
-    /// The deadline has come: the next step. False when there is none left.
-    async fn climb(&mut self, ticket: &Ticket) -> bool {
-        match self.ending {
-            None => self.terminate(ticket, Ending::TimedOut).await,
-            Some(ending) if !self.killed => {
-                self.escalated = true;
-                self.kill(ticket, ending).await;
-            }
-            Some(_) => return false,
-        }
-        true
-    }
-
-    async fn signal(&self, ticket: &Ticket, signal: Signal) {
-        if let Err(error) = ticket.signal(signal).await {
-            // The end of the spawner, which this is, also ends the run's reports.
-            tracing::debug!(%error, %signal, "the signal could not be passed on");
         }
     }
 }

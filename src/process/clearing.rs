@@ -22,6 +22,7 @@ const MOST_NAMED: usize = 20;
 /// A program that runs.
 pub(super) struct Leader {
     pub(super) id: u64,
+    /// Its mark; empty when a later attempt bears it.
     pub(super) run_id: String,
     pub(super) started: Duration,
     /// Whether its group was told to end, so that who is left in it is dying and has not escaped.
@@ -114,7 +115,7 @@ impl Clearing {
             return Owned::No;
         }
         match orphans::mark(process) {
-            Mark::Of(run) if run == self.run.run_id.as_bytes() => Owned::Yes,
+            Mark::Of(run) if !run.is_empty() && run == self.run.run_id.as_bytes() => Owned::Yes,
             // What a link of a chain of forks leaves behind is found by the next look.
             Mark::Unknown if is_adopted => Owned::Perhaps,
             Mark::Of(_) | Mark::Nobody | Mark::Unknown => Owned::No,
@@ -169,7 +170,6 @@ impl Clearing {
     /// The end of the whole run.
     pub(super) fn into_end(self) -> End {
         let is_oom = self.run.groups.is_oom();
-        self.run.groups.remove();
         End {
             is_oom,
             escaped: self.survivors.report(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::protocol::{Start, Step};
 use crate::domain::ResourceLimits;
@@ -38,6 +39,9 @@ pub enum StartError {
         /// What was wrong, for people.
         reason: String,
     },
+    /// We were asked to stop before it had started.
+    #[error("não chegou a começar")]
+    Stopped,
     /// Our own side.
     #[error("o processo que inicia os outros não responde: {0}")]
     Spawner(#[from] io::Error),
@@ -54,6 +58,16 @@ pub(super) fn request(command: &Command) -> Start {
         set: command.set.clone(),
         directory: command.directory.to_string_lossy().into_owned(),
         limits: command.limits.clone(),
+    }
+}
+
+pub(super) fn too_late(command: &Command, patience: Duration) -> StartError {
+    let after = patience.as_secs();
+    StartError::Program {
+        program: command.program.clone(),
+        reason: format!(
+            "não começou em {after} s; o sistema de arquivos do programa e do diretório responde?"
+        ),
     }
 }
 

@@ -59,7 +59,7 @@ impl Enforcement {
         )
     }
 
-    /// What the process of a run is bound by; the groups are there until [`RunGroups::remove`].
+    /// What the process of a run is bound by.
     pub(super) fn prepare(&self, id: u64, limits: &ResourceLimits) -> io::Result<Bounds> {
         let mut bounds = Bounds::default();
         let name = format!("execucao-{id}");
@@ -119,7 +119,7 @@ pub(super) struct Bounds {
     pub(super) groups: RunGroups,
 }
 
-/// The control groups of one run.
+/// The control groups of one run. Dropped, they are taken away if nobody is left in them.
 #[derive(Default)]
 pub(super) struct RunGroups {
     folders: Vec<PathBuf>,
@@ -131,11 +131,11 @@ impl RunGroups {
     fn enter(&mut self, folder: &Path, file: &str, most: u64) -> io::Result<()> {
         if !self.folders.iter().any(|entered| entered == folder) {
             fs::create_dir(folder)?;
+            self.folders.push(folder.to_path_buf());
             let entrance: File = OpenOptions::new()
                 .write(true)
                 .open(folder.join("cgroup.procs"))?;
             self.entrances.push(entrance.into());
-            self.folders.push(folder.to_path_buf());
         }
         fs::write(folder.join(file), most.to_string())
     }
@@ -152,9 +152,10 @@ impl RunGroups {
             killed(&said(folder, "memory.events")) || killed(&said(folder, "memory.oom_control"))
         })
     }
+}
 
-    /// Takes the groups away, once nobody is left in them.
-    pub(super) fn remove(&self) {
+impl Drop for RunGroups {
+    fn drop(&mut self) {
         for folder in &self.folders {
             fs::remove_dir(folder).ok();
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::Signal as KillSignal;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{ForkResult, Pid};
 use tokio::io::{AsyncReadExt, BufReader, Interest};
@@ -118,7 +119,7 @@ impl Spawner {
         };
         if timeout(PATIENCE, end).await.is_err() {
             tracing::error!("o processo que inicia os outros não terminou a tempo e foi morto");
-            nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).ok();
+            nix::sys::signal::kill(process, KillSignal::SIGKILL).ok();
         }
         self.0.reaper.abort();
         // Its end of the socket closes while it exits, so this waits for next to nothing.
@@ -157,12 +158,23 @@ impl Spawner {
 
 impl Ticket {
     /// Asks for a signal to the run's group.
-    pub(super) async fn signal(&self, signal: nix::sys::signal::Signal) -> io::Result<()> {
+    pub(super) async fn signal(&self, signal: KillSignal) -> io::Result<()> {
         let frame = protocol::frame(&Request::Signal {
             id: self.id,
             signal: signal as i32,
         })?;
         self.inner.send(&frame, &[]).await
+    }
+
+    /// Ends what nobody is going to wait for. The next attempt bears the same mark, so nothing of this one may be left: true
+    /// when that was told within `patience`.
+    pub(super) async fn give_up(&mut self, patience: Duration) -> bool {
+        let ended = async {
+            self.signal(KillSignal::SIGKILL).await?;
+            while let Some(Report::Started { .. }) = self.reports.recv().await {}
+            io::Result::Ok(())
+        };
+        matches!(timeout(patience, ended).await, Ok(Ok(())))
     }
 }
 

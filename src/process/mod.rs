@@ -7,13 +7,14 @@
 //! asks it over a socket (`protocol.rs`) to start a program or to signal a run's group, and is told how each one ended,
 //! after nothing of the run is left. When that socket closes, because the orchestrator ended in whatever way, the
 //! spawner kills all that it ever started and ends. Starting is vfork-like, so its cost does not grow with our memory;
-//! of many starts that are due at one instant a second thread of the spawner makes one beside the next (`starter.rs`).
+//! threads of its own make the starts (`starter.rs`), so that one that hangs holds up nobody.
 
 mod capture;
 mod child;
 mod clearing;
 mod command;
 mod image;
+mod ladder;
 mod leftovers;
 mod limits;
 mod link;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -18,13 +17,15 @@ use super::clearing::{Clearing, Leader, Owned, Survivors};
 use super::image::BaseEnvironment;
 use super::limits::Enforcement;
 use super::orphans::{self, Process, Scope};
-use super::protocol::{self, End, Report, Request, Start};
+use super::protocol::{self, End, Report, Request, Start, Step};
 use super::reaping::{self, PERIOD, end_all_children, exited_child, has_children, monotonic};
-use super::starter::{Attempt, Helper, Made};
-use super::sys::{self, ChildStack};
+use super::starter::{Attempt, Made, Starters};
+use super::sys;
 
 /// Requests that are answered before it is looked who has ended.
 const MOST_IN_A_ROW: u32 = 64;
+/// Milliseconds between two looks at starts that hang.
+const HANG_PERIOD: u16 = 100;
 /// Within this time of its leader's start, a run's processes have pids above the leader's.
 const RECENT: Duration = Duration::from_secs(2);
 
@@ -34,15 +35,9 @@ pub(super) struct SpawnerProcess {
     children_signal: SignalFd,
     environment: BaseEnvironment,
     enforcement: Enforcement,
-    /// Signals that children must not ignore with us.
-    ignored: Vec<libc::c_int>,
-    stack: ChildStack,
     running: HashMap<Pid, Leader>,
     clearing: Vec<Clearing>,
-    /// Who starts one program beside the next; none before two starts waited at once.
-    helper: Option<Helper>,
-    /// A signal to the run that the helper starts.
-    asked_early: Option<(u64, i32)>,
+    starters: Starters,
     /// What was ended since the last report and could have been of several runs.
     strays: Survivors,
 }
@@ -73,12 +68,9 @@ impl SpawnerProcess {
             children_signal,
             environment: BaseEnvironment::inherited(),
             enforcement,
-            ignored: sys::ignored_signals(),
-            stack: ChildStack::new(),
             running: HashMap::new(),
             clearing: Vec::new(),
-            helper: None,
-            asked_early: None,
+            starters: Starters::new(sys::ignored_signals())?,
             strays: Survivors::default(),
         })
     }
@@ -92,15 +84,17 @@ impl SpawnerProcess {
 
     /// Waits for something to do and does it. False when the orchestrator has gone.
     fn turn(&mut self) -> io::Result<bool> {
-        let timeout = if self.clearing.is_empty() {
-            PollTimeout::NONE
-        } else {
+        let timeout = if !self.clearing.is_empty() {
             PollTimeout::from(PERIOD)
+        } else if self.starters.is_behind() {
+            PollTimeout::from(HANG_PERIOD)
+        } else {
+            PollTimeout::NONE
         };
         let mut asked = self.wait(timeout)?;
         // Of many starts at one instant the last does not wait for the ends of the first.
         for _ in 0..MOST_IN_A_ROW {
-            self.hear_helper(false)?;
+            self.hear_starters()?;
             if !asked {
                 break;
             }
@@ -109,10 +103,11 @@ impl SpawnerProcess {
             };
             asked = self.wait(PollTimeout::ZERO)?;
             match request {
-                Request::Start(start) => self.start(*start, streams, asked)?,
-                Request::Signal { id, signal } => self.signal(id, signal),
+                Request::Start(start) => self.start(*start, streams)?,
+                Request::Signal { id, signal } => self.signal(id, signal)?,
             }
         }
+        self.starters.go_on();
         // Ends that come together are one signal.
         self.children_signal.read_signal().ok();
         self.reap_all()?;
@@ -122,12 +117,10 @@ impl SpawnerProcess {
 
     /// Waits for a request or for an end. Whether there is a request.
     fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
-        let bell = self.helper.as_ref().map(Helper::bell);
-        let bell = bell.unwrap_or(self.children_signal.as_fd());
         let mut watched = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.children_signal.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bell, PollFlags::POLLIN),
+            PollFd::new(self.starters.bell(), PollFlags::POLLIN),
         ];
         match poll(&mut watched, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -136,56 +129,59 @@ impl SpawnerProcess {
         Ok(watched.first().and_then(PollFd::any).unwrap_or(false))
     }
 
-    /// Starts a program, or has it started beside the next one when others wait.
-    fn start(&mut self, start: Start, streams: Vec<OwnedFd>, others_wait: bool) -> io::Result<()> {
+    /// Has a program started.
+    fn start(&mut self, start: Start, streams: Vec<OwnedFd>) -> io::Result<()> {
         let id = start.id;
         let parts = (&self.enforcement, &self.environment, &self.null);
-        let attempt = match Attempt::new(start, streams, parts) {
-            Ok(attempt) => attempt,
-            Err((step, errno)) => {
-                let report = Report::Failed { id, step, errno };
-                return protocol::write(&report, &mut self.socket);
-            }
-        };
+        let is_alone = self.is_idle() && self.clearing.is_empty();
         self.running
             .values_mut()
             .chain(self.clearing.iter_mut().map(|other| &mut other.run))
-            .for_each(|other| other.is_alone = false);
-        if others_wait && self.helper.is_none() {
-            self.helper = Helper::new(self.ignored.clone()).ok();
+            .for_each(|other| {
+                other.is_alone = false;
+                // An attempt that could not be ended does not take the next one's processes for its own.
+                if other.run_id == start.run_id {
+                    other.run_id.clear();
+                }
+            });
+        self.starters.none_is_alone();
+        let begun = Attempt::new(start, streams, parts).and_then(|attempt| {
+            let begun = self.starters.begin(attempt, is_alone);
+            begun.map_err(|error| (Step::Fork, error.raw_os_error().unwrap_or(libc::EAGAIN)))
+        });
+        match begun {
+            Ok(()) => Ok(()),
+            Err((step, errno)) => {
+                let report = Report::Failed { id, step, errno };
+                protocol::write(&report, &mut self.socket)
+            }
         }
-        let helper = self.helper.as_mut().filter(|_| others_wait);
-        let left = match helper {
-            Some(helper) => helper.begin(attempt),
-            None => Some(attempt),
-        };
-        let Some(attempt) = left else { return Ok(()) };
-        let place = AtomicI32::new(0);
-        let made = sys::start(&attempt.image, &self.ignored, &mut self.stack, &place);
-        let is_alone = self.is_idle() && self.clearing.is_empty();
-        self.made((attempt, made), is_alone)
     }
 
-    /// Takes what the helper has started, if it has; `waits` for the end of what it has in hand.
-    fn hear_helper(&mut self, waits: bool) -> io::Result<()> {
-        match self.helper.as_mut().and_then(|helper| helper.made(waits)) {
-            // Others waited for their start beside it.
-            Some(made) => self.made(made, false),
-            None => Ok(()),
+    /// Takes what was started.
+    fn hear_starters(&mut self) -> io::Result<()> {
+        self.starters.silence();
+        while let Some(made) = self.starters.made() {
+            self.made(made)?;
         }
+        Ok(())
     }
 
     /// Takes a started program among the running ones, and tells how its start went.
-    fn made(&mut self, (attempt, result): Made, is_alone: bool) -> io::Result<()> {
+    fn made(&mut self, made: Made) -> io::Result<()> {
+        let Made {
+            attempt, standing, ..
+        } = made;
         let id = attempt.id;
-        let report = match result {
+        let report = match made.result {
             Ok(pid) => {
+                let run_id = Some(attempt.run_id).filter(|_| !standing.is_given_up);
                 let leader = Leader {
                     id,
-                    run_id: attempt.run_id,
-                    started: attempt.started,
+                    run_id: run_id.unwrap_or_default(),
+                    started: made.started,
                     is_ending: false,
-                    is_alone,
+                    is_alone: standing.is_alone,
                     groups: attempt.groups,
                 };
                 self.running.insert(pid, leader);
@@ -199,44 +195,25 @@ impl SpawnerProcess {
                 if let Some(child) = failure.child {
                     nix::sys::wait::waitpid(child, None).ok();
                 }
-                attempt.groups.remove();
                 let (step, errno) = (failure.step, failure.errno);
                 Report::Failed { id, step, errno }
             }
         };
         protocol::write(&report, &mut self.socket)?;
-        if let Some(signal) = self.asked_early.take_if(|(asked, _)| *asked == id) {
-            self.signal(id, signal.1);
+        if standing.is_given_up {
+            self.signal(id, libc::SIGKILL)?;
         }
         Ok(())
     }
 
     /// Whether no run is in flight, nor about to be.
     fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.busy_with().is_none()
+        self.running.is_empty() && self.starters.is_idle()
     }
 
-    /// The run that the helper starts.
-    fn busy_with(&self) -> Option<u64> {
-        self.helper.as_ref()?.busy_with
-    }
-
-    /// Whether `pid` is what the helper starts.
-    fn is_starting(&self, pid: Pid) -> bool {
-        let helper = self.helper.as_ref();
-        helper.is_some_and(|helper| helper.is_starting(pid))
-    }
-
-    /// Signals a run's group. The leader is not reaped yet while it is in `running`, so its id is still its own.
-    fn signal(&mut self, id: u64, signal: i32) {
-        if self.busy_with() == Some(id) {
-            // A later signal is a stronger one.
-            self.asked_early = Some((id, signal));
-            if let Some(helper) = self.helper.as_ref().filter(|_| signal == libc::SIGKILL) {
-                helper.kill();
-            }
-            return;
-        }
+    /// Signals a run's group. The leader is not reaped yet while it is in `running`, so its id is still its own. A run that
+    /// has not begun is given up: no other signal comes before it is known to have.
+    fn signal(&mut self, id: u64, signal: i32) -> io::Result<()> {
         let found = self.running.iter_mut().find(|(_, leader)| leader.id == id);
         if let (Some((&leader, run)), Ok(signal)) = (found, Signal::try_from(signal)) {
             run.is_ending = true;
@@ -244,15 +221,21 @@ impl SpawnerProcess {
             signal::killpg(leader, signal).ok();
             // A stopped process acts on SIGTERM only when it goes on.
             signal::killpg(leader, Signal::SIGCONT).ok();
+        } else if self.starters.give_up(id) {
+            let (step, errno) = (Step::Fork, libc::ETIMEDOUT);
+            return protocol::write(&Report::Failed { id, step, errno }, &mut self.socket);
         }
+        Ok(())
     }
 
     /// Reaps every process that has exited: leaders, whose group is killed first, and adopted orphans.
     fn reap_all(&mut self) -> io::Result<()> {
         while let Some((pid, signal)) = exited_child() {
-            if self.is_starting(pid) {
-                // It has ended already, so its start has, too.
-                self.hear_helper(true)?;
+            if self.starters.is_starting(pid) {
+                // It has ended already, so its start has, too, or is about to.
+                let bell = PollFd::new(self.starters.bell(), PollFlags::POLLIN);
+                poll(&mut [bell], PollTimeout::NONE).ok();
+                self.hear_starters()?;
                 continue;
             }
             let Some(run) = self.running.remove(&pid) else {
@@ -368,7 +351,7 @@ impl SpawnerProcess {
         let scope = oldest
             .filter(|_| is_recent)
             .map_or(Scope::All, Scope::Above);
-        let is_leader = |pid| self.running.contains_key(&pid) || self.is_starting(pid);
+        let is_leader = |pid| self.running.contains_key(&pid) || self.starters.is_starting(pid);
         let mut found = orphans::find(scope, is_leader);
         if self.is_idle() && !found.iter().any(|process| process.parent == Pid::this()) {
             // Somebody is there, and is older than the runs that are being cleared.
@@ -378,18 +361,17 @@ impl SpawnerProcess {
     }
 
     /// The orchestrator has gone: nothing that was started may be left.
-    fn end_everything(self) {
+    fn end_everything(&mut self) {
         for leader in self.running.keys() {
             signal::killpg(*leader, Signal::SIGKILL).ok();
         }
-        // What it has started by then is a child as any other.
-        if let Some(helper) = self.helper {
-            helper.end();
-        }
+        // What they have started by then is a child as any other.
+        self.starters.end();
         end_all_children();
-        for clearing in self.clearing {
-            clearing.into_end();
-        }
+        // With them go their control groups, which are empty now.
+        self.running.clear();
+        self.clearing.clear();
+        while self.starters.made().is_some() {}
         self.enforcement.remove();
     }
 }
