@@ -30,7 +30,7 @@ def lateness(start, count, length):
         expected = count * length
         if len(found) != expected:
             print(f"  {len(found)} of {expected} starts")
-        return sorted(found)
+        return found
 
 
 def ours(binary):
@@ -54,8 +54,13 @@ while True:
     return Stopped(subprocess.Popen([sys.executable, "-B", "-c", schedule], env=PLAIN))
 
 
-def late(name, start, count, length, aim=None):
-    found, least = lateness(start, count, length), lateness(bare, count, length)
+def late(name, start, count, length, rounds, aim=None):
+    found, least = [], []
+    for _ in range(rounds):
+        found += lateness(start, count, length)
+        least += lateness(bare, count, length)
+    found.sort()
+    least.sort()
     at = lambda share, of: of[min(int(share * len(of)), len(of) - 1)]
     for share, aim in ((0.5, None), (0.99, aim)):
         yield Figure(f"{name}{count:,} each second: late, p{share * 100:.0f}", at(share, found), "ms", rounds=len(found),
@@ -99,6 +104,6 @@ def scrape(running, count, rounds):
 
 def figures(binary, quick):
     for count, aim in [(10, 6)] if quick else [(10, 6), (100, 60), (1000, None)]:
-        yield from late("", ours(binary), count, 3 if quick else 30, aim)
+        yield from late("", ours(binary), count, *(3, 1) if quick else (10, 3), aim)
     for count in [2, 200] if quick else [2, 200, 1000, 10_000]:
         yield from idle(binary, count, 2 if quick else 20, 3 if quick else max(3, 20_000 // (count + 800)))

@@ -175,7 +175,7 @@ def figures(binary, quick):
     if os.path.exists(python("cronstable")):
         # One after the other, so that the machine's hour is nearly the same.
         for count in [10] if quick else [10, 100]:
-            length = 3 if quick else 20
+            length, rounds = (3, 1) if quick else (10, 3)
             start = lambda place, child, count: Stopped(cronstable(place, child, count))
-            yield from agenda.late("orquestrador, ", agenda.ours(binary), count, length)
-            yield from agenda.late("cronstable, ", start, count, length)
+            yield from agenda.late("orquestrador, ", agenda.ours(binary), count, length, rounds)
+            yield from agenda.late("cronstable, ", start, count, length, rounds)
