@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use children::{ALL, Bad, Leader, SLACK, counter, survivors};
 use orchestrator::support::{
-    Finished, LIMIT, Place, Running, command, now, pause, processor, request, wait_until,
+    Finished, LIMIT, Place, Running, children, command, now, pause, processor, request, wait_until,
     zombies_below,
 };
 
@@ -305,7 +305,7 @@ sys.stdin.read()";
 
 /// A script that nobody can begin while the returned process lives.
 fn held_script(place: &Place) -> (String, std::process::Child) {
-    let script = place.script("preso", "touch rodou");
+    let script = place.script("preso", "#!/bin/sh\ntouch rodou");
     let mut holder = command("python3")
         .args(["-c", HOLDS_A_LEASE, &script])
         .stdin(std::process::Stdio::piped())
@@ -358,6 +358,52 @@ fn starts_that_hang_in_their_file_system_are_given_up_and_hold_up_no_other_run()
     let after = end_in(&finished, "depois");
     assert_eq!(after["outcome"], "success", "{after}");
     finished.assert_silent_about("não terminou a tempo");
+}
+
+#[test]
+fn a_spawner_without_descriptors_to_spare_fails_the_starts_that_need_them_and_goes_on() {
+    let place = Place::new();
+    let (script, holder) = held_script(&place);
+    let mut config = "modo = \"paralelo\"\nparalelismo = 32\nagenda = \"0 0 1 1 *\"\n".to_owned();
+    for number in 0..20 {
+        config += &processor(&format!("preso_{number}"), &[&script], "");
+    }
+    place.write("orquestrador.toml", config);
+    let running = service(&place);
+    let spawner = wait_until("the spawner", LIMIT, || {
+        children(running.pid()).first().copied()
+    });
+    scrape(&running);
+    let allow = |descriptors: u32| {
+        let soft = format!("--nofile={descriptors}:");
+        let set = command("prlimit")
+            .args([&soft, "--pid", &spawner.to_string()])
+            .status();
+        assert!(set.unwrap().success());
+    };
+    allow(30);
+    let cycle = |number| {
+        wait_until("the end of the cycle", LIMIT, || {
+            let said = running.stdout();
+            let mut ends = events(&said).filter(|event| event["event"] == "cycle_finished");
+            ends.nth(number)
+        })
+    };
+
+    running.signal(Signal::SIGUSR1);
+    running.wait_for_line("Too many open files");
+    release(holder);
+    let first = cycle(0);
+    allow(1_000);
+    running.signal(Signal::SIGUSR1);
+    let second = cycle(1);
+    let finished = running.stop();
+
+    assert_eq!(first["outcome"], "error", "{first}");
+    assert_eq!(second["outcome"], "success", "{second}\n{finished}");
+    assert!(place.has("rodou"), "the script can be begun\n{finished}");
+    finished.assert_code(0);
+    place.assert_nothing_is_alive();
 }
 
 #[test]

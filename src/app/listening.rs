@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,9 +15,6 @@ use crate::http::{Listener, Security, Views};
 
 /// How long HTTP requests that are being answered may take at the end.
 const HTTP_DRAIN: Duration = Duration::from_millis(500);
-
-/// Descriptors that this process asks for, where it may have them.
-const DESCRIPTORS: u64 = 65_536;
 
 /// What protects the HTTP side, or everything that is wrong with the web configuration.
 pub(super) fn security(settings: &Settings) -> Result<Arc<Security>, ConfigError> {
@@ -39,15 +35,6 @@ pub(super) fn security(settings: &Settings) -> Result<Arc<Security>, ConfigError
         }
     })?;
     Ok(Arc::new(security))
-}
-
-/// A connection needs a descriptor, and the usual limit of 1,024 is for programs that use `select`. Processors keep the
-/// limit that we were started with: what starts them was made before.
-pub(super) fn allow_descriptors() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let wanted = hard.min(DESCRIPTORS).max(soft);
-        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).ok();
-    }
 }
 
 /// A single run opens its port only when it is asked to.

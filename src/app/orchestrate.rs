@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::diagnostics::local_zone;
-use super::listening::{self, Http, allow_descriptors, bind, security};
+use super::listening::{self, Http, bind, security};
 use super::reload::{self, Reloader};
 use super::traced::Exporting;
 use super::{
@@ -69,7 +69,8 @@ fn prepare_and_run(
             .map(|enforcement| format!("Limites: {}", enforcement.words())),
     );
     let link = process::launch(enforcement.unwrap_or_default())?;
-    allow_descriptors();
+    // Processors keep the limit that we were started with: what starts them was made before.
+    process::allow_descriptors();
     // After the fork, so that the spawner's memory stays small.
     let history = recording::open(&loaded.settings, &clock)?;
     let said = history.iter().flat_map(|history| &history.warnings);

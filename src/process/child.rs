@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::capture::Captured;
@@ -128,9 +128,15 @@ impl Prepared {
         stop: &Stop,
     ) -> Result<Child, StartError> {
         let mut ticket = spawner.start(self.request, self.theirs).await?;
-        let stopped = async {
+        let asked = async {
             stop.requested.cancelled().await;
-            timeout(STOP_PATIENCE, stop.forced.cancelled()).await.ok();
+            sleep(STOP_PATIENCE).await;
+        };
+        let stopped = async {
+            tokio::select! {
+                () = stop.forced.cancelled() => {}
+                () = asked => {}
+            }
         };
         let report = tokio::select! {
             biased;
@@ -139,7 +145,7 @@ impl Prepared {
                 if ticket.give_up(KILL_PATIENCE).await {
                     return Err(too_late(command, START_PATIENCE));
                 }
-                let late = "o programa não foi iniciado em 10 s";
+                let late = "o programa não foi iniciado em 10 s nem encerrado em mais 5 s";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
             }
             () = stopped => {

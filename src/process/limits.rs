@@ -8,8 +8,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::domain::ResourceLimits;
 
+/// Descriptors that are enough for every limit of ours.
+const DESCRIPTORS: u64 = 65_536;
 /// Where control groups are mounted.
 const MOUNT: &str = "/sys/fs/cgroup";
 
@@ -21,6 +25,8 @@ pub struct Enforcement {
     /// The same for the number of processes.
     pids: Option<PathBuf>,
     is_unified: bool,
+    /// Descriptors that a run may have unless it is bounded, soft and hard limit; as many as we when there is none.
+    files: Option<(u64, u64)>,
 }
 
 impl Enforcement {
@@ -34,12 +40,22 @@ impl Enforcement {
                 memory: Some(folder.clone()),
                 pids: Some(folder),
                 is_unified: true,
+                files: None,
             };
         }
         Self {
             memory: of_v1(&groups, "memory", &name),
             pids: of_v1(&groups, "pids", &name),
             is_unified: false,
+            files: None,
+        }
+    }
+
+    /// Lets this process have as many descriptors as it may, and runs as many as it had.
+    pub(super) fn allow_descriptors(self) -> Self {
+        Self {
+            files: allow_descriptors(),
+            ..self
         }
     }
 
@@ -88,8 +104,9 @@ impl Enforcement {
                 .rlimits
                 .push((libc::RLIMIT_CPU, seconds, seconds + 5));
         }
-        if let Some(count) = limits.files {
-            bounds.rlimits.push((libc::RLIMIT_NOFILE, count, count));
+        let files = limits.files.map(|count| (count, count)).or(self.files);
+        if let Some((soft, hard)) = files {
+            bounds.rlimits.push((libc::RLIMIT_NOFILE, soft, hard));
         }
         Ok(bounds)
     }
@@ -109,6 +126,19 @@ impl Enforcement {
             fs::remove_dir(folder).ok();
         }
     }
+}
+
+/// Lets this process have as many descriptors as it may; the soft and hard limit that it had. A connection needs one, and so do
+/// starts that wait; the usual limit of 1,024 is for programs that use `select`.
+#[expect(
+    clippy::must_use_candidate,
+    reason = "what was allowed before matters to few"
+)]
+pub fn allow_descriptors() -> Option<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let wanted = hard.min(DESCRIPTORS).max(soft);
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).ok()?;
+    Some((soft, hard))
 }
 
 /// The bounds of one run.

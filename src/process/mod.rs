@@ -31,7 +31,7 @@ pub use capture::{Captured, LineCutter};
 pub use child::{Child, Ending, Finished, Limits, Prepared, Stop};
 pub use command::{Command, StartError};
 pub use leftovers::end_leftovers;
-pub use limits::Enforcement;
+pub use limits::{Enforcement, allow_descriptors};
 pub use link::{Spawner, SpawnerLink, launch};
 pub use output_file::OutputFile;
 pub use report_file::{ReportFolder, ReportPlace};

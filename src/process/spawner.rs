@@ -67,7 +67,7 @@ impl SpawnerProcess {
             null,
             children_signal,
             environment: BaseEnvironment::inherited(),
-            enforcement,
+            enforcement: enforcement.allow_descriptors(),
             running: HashMap::new(),
             clearing: Vec::new(),
             starters: Starters::new(sys::ignored_signals())?,

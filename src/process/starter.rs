@@ -50,7 +50,7 @@ impl Attempt {
         (enforcement, environment, stdin): (&Enforcement, &BaseEnvironment, &OwnedFd),
     ) -> Result<Self, (Step, i32)> {
         let [stdout, stderr] = streams.as_slice() else {
-            return Err((Step::Output, libc::EBADF));
+            return Err((Step::Output, libc::EMFILE));
         };
         let errno = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let bounds = enforcement.prepare(start.id, &start.limits);
@@ -309,11 +309,16 @@ impl State {
     /// Starts that may be made beside those that are being made.
     fn places(&self) -> usize {
         let now = monotonic();
-        let hangs = |start: &&InHand| now.saturating_sub(start.started) > HANGS;
-        match self.in_hand.iter().filter(hangs).count() {
-            0 => AT_ONCE.saturating_sub(self.in_hand.len()),
-            _ => MOST_THREADS,
+        // One that cannot be killed may hang for ever.
+        let awaited = self.in_hand.iter();
+        let awaited = awaited.filter(|start| !start.standing.is_given_up);
+        if awaited
+            .clone()
+            .any(|start| now.saturating_sub(start.started) > HANGS)
+        {
+            return MOST_THREADS;
         }
+        AT_ONCE.saturating_sub(awaited.count())
     }
 
     fn each_standing(&mut self, mut change: impl FnMut(u64, &mut Standing)) {
