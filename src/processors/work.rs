@@ -80,7 +80,14 @@ pub(super) fn each<T: Waiting>(
         if worked == limit {
             break;
         }
-        let claim = match take(context, collection, record.id())? {
+        let taking = match take(context, collection, record.id()) {
+            Err(RecordsError::Interrupted) => {
+                report.interrupted = true;
+                break;
+            }
+            taking => taking?,
+        };
+        let claim = match taking {
             Taking::Work(claim) => claim,
             Taking::Leave => {
                 report.taken += 1;
@@ -112,8 +119,11 @@ pub(super) fn each<T: Waiting>(
         }
     }
     let now = context.clock.now();
-    let state = context.ask("queue", |records| records.queue(collection, now))?;
-    context.metrics.queue(state);
+    match context.ask("queue", |records| records.queue(collection, now)) {
+        // The next run will count it.
+        Err(RecordsError::Interrupted) => {}
+        state => context.metrics.queue(state?),
+    }
     Ok(report)
 }
 
@@ -171,7 +181,8 @@ enum End {
     Done(Done),
     Failed(String),
     Lost(String),
-    Stopped,
+    /// By a wish of ours; with an error if the record could not be given back.
+    Stopped(Option<RecordsError>),
 }
 
 impl End {
@@ -181,7 +192,7 @@ impl End {
             Self::Done(_) => "done",
             Self::Failed(_) => "failed",
             Self::Lost(_) => "taken",
-            Self::Stopped => "stopped",
+            Self::Stopped(_) => "stopped",
         }
     }
 }
@@ -199,10 +210,8 @@ fn conclude(
     };
     match error {
         DocumentError::Stopped | DocumentError::Records(RecordsError::Interrupted) => {
-            if let Some(claim) = claim {
-                give_back(context, claim)?;
-            }
-            Ok(End::Stopped)
+            let kept = claim.and_then(|claim| give_back(context, claim).err());
+            Ok(End::Stopped(kept))
         }
         DocumentError::Records(error @ RecordsError::ClaimLost { .. }) => {
             Ok(End::Lost(error.to_string()))
@@ -253,7 +262,14 @@ fn tell(voice: &mut Voice<'_>, report: &mut Report, label: &str, end: End) -> bo
             report.taken += 1;
             voice.warn(format_args!("aviso: {label}: {reason}"));
         }
-        End::Stopped => report.interrupted = true,
+        End::Stopped(kept) => {
+            report.interrupted = true;
+            if let Some(error) = kept {
+                voice.warn(format_args!(
+                    "aviso: {label}: o registro não foi devolvido à fila ({error}); ele volta quando o prazo da reserva passar"
+                ));
+            }
+        }
     }
     report.interrupted
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::proxy::{Fault, Proxy};
-use crate::server::{Server, pause};
+use crate::server::{Server, now, pause};
 use crate::world::{Site, World, finish, requests};
 
 /// Claims that are given up soon, so that a test need not wait for a quarter of an hour.
@@ -160,6 +161,97 @@ fn sigkill_of_directus_and_of_the_processor_at_any_moment_loses_and_doubles_noth
             assert!(!finished.err.contains("erro: "), "{finished:?}");
         }
     }
+    World::settle(&server, &site);
+    world.assert_right(&server);
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_stop_at_any_moment_gives_back_what_was_claimed_and_counts_no_try() {
+    let server = Server::start();
+    let world = World::populate(&server, 2, 3);
+    // What is not given back stays in work far longer than this test.
+    let site = Site::new(server.url(), "confirmacao = \"50ms\"");
+    World::settle(&server, &site);
+    let mut dice = Dice::new();
+    let rounds = rounds();
+    let mut stopped = 0;
+    for round in 1..=rounds {
+        // New tags of a clause are stored in two steps.
+        let all = json!({ "query": { "limit": -1 } });
+        server.ask("DELETE", "/items/modelo_contrato_tag", Some(&all));
+        world.ask_again(&server);
+        let arguments: &[&str] = match round % 3 {
+            0 => &["--single-run", "--modo", "paralelo"],
+            1 => &["processador", "automatico"],
+            _ => &["processador", "modelo-contrato"],
+        };
+        let child = site.start(arguments);
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let moment = dice.below(if round % 3 == 2 { 800 } else { 2500 });
+        pause(Duration::from_millis(moment));
+        kill(pid, Signal::SIGTERM).ok();
+        let asked = now();
+        let finished = finish(child);
+        let took = asked.elapsed();
+        println!(
+            "round {round} of {rounds}: {arguments:?} after {moment} ms, code {:?} in {took:?}",
+            finished.code
+        );
+        // The default grace period; whoever takes longer is killed with its claim.
+        assert!(took < Duration::from_secs(10), "{finished:?}");
+        stopped += u64::from(finished.code != Some(0));
+        for collection in ["versao", "modelo_contrato"] {
+            for record in server.items(collection, "*") {
+                assert_ne!(
+                    record["status"], "em_processamento",
+                    "{record} {finished:?}"
+                );
+                assert_ne!(record["status"], "erro", "{record} {finished:?}");
+                let observation = record["observacao"].as_str().unwrap_or_default();
+                assert!(!observation.contains("TENT"), "a try was counted: {record}");
+            }
+        }
+    }
+    assert!(stopped > 0, "every run was quicker than its stop");
+    World::settle(&server, &site);
+    world.assert_right(&server);
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_stop_ends_a_run_whose_directus_hangs_within_its_grace_period() {
+    let server = Server::start();
+    let world = World::populate(&server, 2, 3);
+    let proxy = Proxy::before(server.port());
+    let site = Site::new(proxy.url(), SHORT);
+    let child = site.start(&["processador", "automatico"]);
+    let begun = now();
+    let is_claimed = || {
+        let versions = server.items("versao", "status");
+        versions
+            .iter()
+            .any(|version| version["status"] == "em_processamento")
+    };
+    while !is_claimed() {
+        assert!(begun.elapsed() < Duration::from_mins(1));
+    }
+    proxy.misbehave(Some(Fault::BlackHole), 1);
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let asked = now();
+    let finished = finish(child);
+    let took = asked.elapsed();
+    println!("ended in {took:?}: {finished:?}");
+    assert!(took < Duration::from_secs(10), "{finished:?}");
+    assert!(matches!(finished.code, Some(69 | 75)), "{finished:?}");
+    if is_claimed() {
+        assert!(
+            finished.err.contains("reserva"),
+            "nobody is told: {finished:?}"
+        );
+    }
+    proxy.misbehave(None, 1);
     World::settle(&server, &site);
     world.assert_right(&server);
 }

@@ -286,6 +286,25 @@ fn a_stop_gives_the_claimed_record_back_and_a_wrong_token_is_told_as_such() {
 
 #[test]
 #[ignore = "needs a real Directus: make test-directus"]
+fn a_model_whose_results_are_refused_after_a_part_of_them_ends_as_failed() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 0);
+    // New tags are stored first; then their clauses may not be pointed at them.
+    server.restrict("clausula", "update", None);
+    let site = Site::new(server.url(), "");
+    let finished = site.run(&["processador", "modelo-contrato"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.err.contains("erro: ") && finished.err.contains("403"),
+        "{finished:?}"
+    );
+    assert_eq!(server.items("modelo_contrato_tag", "id").len(), 14);
+    let models = server.items("modelo_contrato", "status");
+    assert_eq!(models[1]["status"], "erro", "{models:?}");
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
 fn the_check_says_what_is_missing_and_what_to_do() {
     let server = Server::start();
     let mut site = Site::new(server.url(), "");

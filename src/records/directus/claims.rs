@@ -59,25 +59,36 @@ impl DirectusRecords {
             holder: Some(holder.clone()),
             ..found.observation.tried(tries + 1)
         };
-        let Some(stamp) = self.hold((collection, id), &found, &held)? else {
+        let held_since = self.at_the_end(|records| records.hold((collection, id), &found, &held));
+        let Some(stamp) = held_since? else {
             return Ok(ClaimResult::Taken);
         };
-        self.client
-            .wait(self.settle)
-            .map_err(self.told("esperar"))?;
         let claim = Claim {
             collection,
             id: id.clone(),
             stamp: format!("{stamp} {holder}"),
             tries: tries + 1,
         };
-        match self.holding(&claim)? {
-            Holding::Ours(_) => {
+        match self.settled(&claim) {
+            Ok(Holding::Ours(_)) => {
                 self.keep_tries((collection, id), &held)?;
                 Ok(ClaimResult::Ours(claim))
             }
-            Holding::Changed(_) | Holding::Lost => Ok(ClaimResult::Taken),
+            Ok(Holding::Changed(_) | Holding::Lost) => Ok(ClaimResult::Taken),
+            // It may be ours, and whoever has it can do nothing more with it now than give it back.
+            Err(RecordsError::Interrupted) => Ok(ClaimResult::Ours(claim)),
+            Err(error) => {
+                // Nobody works on it, so it should not have to wait until the claim has run out.
+                drop(self.at_the_end(|records| records.give_back(&claim)));
+                Err(error)
+            }
         }
+    }
+
+    fn settled(&mut self, claim: &Claim) -> Result<Holding, RecordsError> {
+        let told = self.told("esperar");
+        self.client.wait(self.settle).map_err(told)?;
+        self.holding(claim)
     }
 
     /// Writes a claim and gives its stamp; none if the record is not there any more.
@@ -92,7 +103,7 @@ impl DirectusRecords {
         let (told, name) = (self.told(ASKED), collection.as_str());
         let mut change = record([("status", word.into())]);
         self.observe(collection, held, &mut change);
-        match self.change(name, (id, &HOLDING), (change, false)) {
+        match self.change(name, (id, &HOLDING), change) {
             Ok(Some(changed)) => Ok(Some(stamp_of(&changed))),
             Ok(None) => Ok(self.standing(collection, id)?.map(|now| now.stamp)),
             Err(failure) if failure.is_ambiguous() => {
@@ -172,13 +183,10 @@ impl DirectusRecords {
         let mut change = record([("status", word.clone().into())]);
         self.observe(collection, observation, &mut change);
         let name = collection.as_str();
-        let mut changed = self.change(name, (id, &["id"]), (change, true));
+        let mut changed = self.change(name, (id, &["id"]), change);
         if let Err(Failure::Refused { status: 400, .. }) = &changed {
-            changed = self.change(
-                name,
-                (id, &["id"]),
-                (record([("status", word.clone().into())]), true),
-            );
+            let status = record([("status", word.clone().into())]);
+            changed = self.change(name, (id, &["id"]), status);
         }
         match changed {
             Err(failure) if failure.is_ambiguous() => {
@@ -213,7 +221,9 @@ impl DirectusRecords {
             return Ok(Holding::Lost);
         };
         let (stamp, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
-        let is_same = found.stamp == stamp;
+        let own = self.own_change.as_ref();
+        let own = own.and_then(|(of, stamp)| (of == holder).then_some(stamp.as_str()));
+        let is_same = found.stamp == own.unwrap_or(stamp);
         if !self.observes(claim.collection) {
             return Ok(if is_same {
                 Holding::Ours(found.observation)
@@ -229,6 +239,12 @@ impl DirectusRecords {
         } else {
             Holding::Changed(found.observation)
         })
+    }
+
+    /// We changed a claimed record ourselves, so that it has another stamp than its claim.
+    pub(super) fn stamped_anew(&mut self, claim: &Claim, stamp: Option<String>) {
+        let (_, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
+        self.own_change = Some((holder.to_owned(), stamp.unwrap_or_default()));
     }
 
     fn standing(

@@ -30,6 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a request may take when we are asked to end.
 const LAST_TIMEOUT: Duration = Duration::from_secs(4);
+/// What all that are begun then may take; with one that was under way it is less than the default grace period, 10 s.
+const LAST_TIME: Duration = Duration::from_secs(5);
 /// How often a running request looks whether we are asked to end.
 const LOOK: Duration = Duration::from_millis(50);
 /// The largest answer that is read, bytes; a file has a limit of its own.
@@ -58,8 +60,6 @@ pub(super) struct Request {
     pub(super) repeat: Repeat,
     /// The largest answer, bytes.
     pub(super) limit: u64,
-    /// Whether it is made also when we are asked to end.
-    pub(super) is_last: bool,
 }
 
 impl Request {
@@ -76,7 +76,6 @@ impl Request {
             body: None,
             repeat,
             limit: ANSWER_LIMIT,
-            is_last: false,
         }
     }
 
@@ -106,6 +105,10 @@ pub(super) struct Client {
     base: Url,
     timeout: Duration,
     stop: Arc<AtomicBool>,
+    /// Whether what is asked now must be done before we end.
+    pub(super) is_last: bool,
+    /// When the last request must have ended, once we know that we are asked to end.
+    end: Option<Instant>,
     attempts: Vec<Attempt>,
 }
 
@@ -144,6 +147,8 @@ impl Client {
             base,
             timeout,
             stop,
+            is_last: false,
+            end: None,
             attempts: Vec::new(),
         })
     }
@@ -176,12 +181,19 @@ impl Client {
     /// Lets time pass, unless we are asked to end.
     pub(super) fn wait(&self, time: Duration) -> Result<(), Failure> {
         let stop = Arc::clone(&self.stop);
-        self.runtime.block_on(async {
+        let is_known = self.is_last && stop.load(Ordering::Relaxed);
+        let goes_on = self.runtime.block_on(async {
             tokio::select! {
-                () = sleep(time) => Ok(()),
-                () = stopped(stop) => Err(Failure::Interrupted),
+                () = sleep(time) => true,
+                // What must be done is done at once then.
+                () = stopped(stop), if !is_known => self.is_last,
             }
-        })
+        });
+        if goes_on {
+            Ok(())
+        } else {
+            Err(Failure::Interrupted)
+        }
     }
 
     fn repeated<T>(
@@ -195,39 +207,65 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let is_stopping = self.stop.load(Ordering::Relaxed);
-            if tried == TRIES || is_stopping || !failure.may_pass(request.repeat) {
+            if tried == TRIES || !failure.may_pass(request.repeat) {
                 return Err(failure);
             }
             // Two that met once should not meet again.
             let jitter = wait.mul_f64(f64::from(uuid::Uuid::now_v7().as_bytes()[15]) / 512.0);
             let asked = failure.retry_after().unwrap_or(wait + jitter);
-            self.wait(asked.min(LONGEST_WAIT))?;
+            let asked = asked.min(LONGEST_WAIT);
+            if self.left().is_some_and(|left| left <= asked) {
+                return Err(failure);
+            }
+            self.wait(asked)?;
             wait *= 2;
         }
         Err(Failure::Interrupted)
     }
 
+    /// What is left of the time before our end; none while nobody asks us to end.
+    fn left(&mut self) -> Option<Duration> {
+        if !self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let now = Instant::now();
+        let end = *self.end.get_or_insert(now + LAST_TIME);
+        Some(end.saturating_duration_since(now))
+    }
+
     /// One request, told in a span and counted.
+    ///
+    /// When we are asked to end, only what [`Self::is_last`] is begun. A question that is under way is dropped; a change
+    /// is waited for, because whether it is carried out decides what is left to do.
     fn attempt<T>(
         &mut self,
         request: &Request,
         read: impl Fn(Vec<u8>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let left = self.left();
+        if left.is_some_and(|left| !self.is_last || left.is_zero()) {
+            return Err(Failure::Interrupted);
+        }
+        let limit = left.map_or(self.timeout, |left| {
+            left.min(LAST_TIMEOUT).min(self.timeout)
+        });
+        let is_waited_for = self.is_last || request.method != Method::GET;
+        let stop = Arc::clone(&self.stop);
         let span = self.span(request);
         let began = Instant::now();
-        let is_stopping = self.stop.load(Ordering::Relaxed);
-        let limit = if is_stopping {
-            self.timeout.min(LAST_TIMEOUT)
-        } else {
-            self.timeout
-        };
-        let stop = Arc::clone(&self.stop);
         let exchange = self.exchange(request).instrument(span.clone());
         let answer = self.runtime.block_on(async {
+            let late = async {
+                stopped(stop).await;
+                if !is_waited_for {
+                    return Failure::Interrupted;
+                }
+                sleep(LAST_TIMEOUT).await;
+                Failure::Timeout(began.elapsed())
+            };
             tokio::select! {
                 answer = timeout(limit, exchange) => answer.unwrap_or(Err(Failure::Timeout(limit))),
-                () = stopped(stop), if !request.is_last => Err(Failure::Interrupted),
+                failure = late => Err(failure),
             }
         });
         let answer = answer.and_then(read);
@@ -542,6 +580,44 @@ mod tests {
         let interrupted = client.json(&Request::get(&["items"]));
         drop(stopper.join().expect("stopped"));
         assert_eq!(interrupted, Err(Failure::Interrupted));
+    }
+
+    #[test]
+    fn a_change_under_way_is_waited_for_and_then_only_what_must_be_done_is_begun() {
+        let slow = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut client = client(&format!(
+            "http://{}",
+            slow.local_addr().expect("an address")
+        ));
+        let stop = Arc::clone(&client.stop);
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut held, _) = slow.accept().expect("a client");
+                stop.store(true, Ordering::Relaxed);
+                // A client that gave up would have closed it.
+                held.set_read_timeout(Some(3 * LOOK)).expect("set");
+                while matches!(std::io::Read::read(&mut held, &mut [0; 1024]), Ok(1..)) {}
+                std::io::Write::write_all(&mut held, answer("200 OK", "{}").as_bytes())
+                    .expect("sent");
+            }
+            slow
+        });
+        let change = Request::new(Method::PATCH, &["items", "1"]);
+        assert_eq!(client.json(&change), Ok(serde_json::json!({})));
+        for request in [&change, &Request::get(&["items"])] {
+            assert_eq!(client.json(request), Err(Failure::Interrupted));
+        }
+        client.is_last = true;
+        assert_eq!(
+            client.json(&Request::get(&["items"])),
+            Ok(serde_json::json!({}))
+        );
+        let server = server.join().expect("a server");
+        server.set_nonblocking(true).expect("set");
+        assert!(server.accept().is_err(), "something else was begun");
+        assert_eq!(results(&mut client), ["ok", "ok"]);
+        client.end = Some(Instant::now());
+        assert_eq!(client.json(&change), Err(Failure::Interrupted));
     }
 
     /// Keeps what spans say of themselves.

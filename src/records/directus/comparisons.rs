@@ -59,12 +59,11 @@ impl DirectusRecords {
         stored.removed = stale.len();
         let file = self.send_report(claim, report)?;
         let kept = self.store_rows(claim, &observation, (children, &stale), &file);
-        if let Err(error) = kept {
-            self.withdraw(claim, &file);
-            return Err(error);
-        }
-        stored.total = self.read_back(MODIFICATIONS, claim, modifications.len())?;
-        self.clear_reports(claim, old, &file);
+        self.at_the_end(|records| match &kept {
+            Ok(_) => records.clear_reports(claim, old, &file),
+            Err(_) => records.withdraw(claim, &file),
+        });
+        stored.total = kept?;
         stored.report = self.asset(&file);
         Ok(stored)
     }
@@ -75,14 +74,15 @@ impl DirectusRecords {
         observation: &Observation,
         (children, stale): (Vec<Child>, &[RecordId]),
         file: &FileId,
-    ) -> Result<(), RecordsError> {
+    ) -> Result<usize, RecordsError> {
+        let expected = children.len();
         let children = self.shrink(MODIFICATIONS, claim, (children, stale))?;
         self.require(claim)?;
         let change = record([
             (MODIFICATIONS.alias, sent(children)),
             ("relatorio_diff", file.0.clone().into()),
         ]);
-        self.finish(claim, observation, change)
+        self.finish(claim, (observation, change), (MODIFICATIONS, expected))
     }
 
     /// The rows of a version as they shall be, and those that no modification took.

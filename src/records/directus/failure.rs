@@ -19,7 +19,7 @@ pub(super) enum Failure {
     #[error("sem conexão ({0})")]
     Unreachable(String),
     /// No answer in time; what was asked may have been carried out.
-    #[error("sem resposta em {} s", .0.as_secs_f64())]
+    #[error("sem resposta em {} s", (.0.as_secs_f64() * 10.0).round() / 10.0)]
     Timeout(Duration),
     /// The connection broke; what was asked may have been carried out.
     #[error("a conexão caiu ({0})")]
@@ -47,7 +47,7 @@ pub(super) enum Failure {
         /// The limit, bytes.
         limit: u64,
     },
-    /// We are asked to end.
+    /// We are asked to end, so it was not asked, or a question was dropped: nothing was carried out.
     #[error("interrompido")]
     Interrupted,
 }
@@ -90,9 +90,9 @@ impl Failure {
     /// Whether what was asked may have been carried out although we know of no success.
     pub(super) fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Timeout(_) | Self::Broken(_) | Self::Nonsense(_) | Self::Interrupted => true,
+            Self::Timeout(_) | Self::Broken(_) | Self::Nonsense(_) => true,
             Self::Refused { status, .. } => *status >= 500,
-            Self::Unreachable(_) | Self::TooLarge { .. } => false,
+            Self::Unreachable(_) | Self::TooLarge { .. } | Self::Interrupted => false,
         }
     }
 

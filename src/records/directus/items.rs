@@ -114,14 +114,13 @@ impl DirectusRecords {
         &mut self,
         collection: &'static str,
         (id, fields): (&RecordId, &[&str]),
-        (record, is_last): (Record, bool),
+        record: Record,
     ) -> Result<Option<Record>, Failure> {
         let body = Value::Object(self.names.outward(collection, record));
         let path = ["items", self.names.collection(collection), &id.0];
-        let mut request = Request::new(reqwest::Method::PATCH, &path)
+        let request = Request::new(reqwest::Method::PATCH, &path)
             .query("fields", self.paths(collection, fields).join(","))
             .json(&body);
-        request.is_last = is_last;
         let mut answer = self.client.json(&request)?;
         let Some(Value::Object(record)) = answer.get_mut("data").map(Value::take) else {
             return Ok(None);

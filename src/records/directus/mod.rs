@@ -53,6 +53,8 @@ pub struct DirectusRecords {
     /// Tries of records whose collection has no room for them.
     tries: Connection,
     shape: Option<Arc<Shape>>,
+    /// The holder of a claim, and the stamp that a change of our own gave its record since.
+    own_change: Option<(String, String)>,
 }
 
 impl DirectusRecords {
@@ -92,6 +94,7 @@ impl DirectusRecords {
             settle: settings.settle,
             tries,
             shape: None,
+            own_change: None,
         })
     }
 
@@ -130,6 +133,14 @@ impl DirectusRecords {
 
     fn page(&self) -> usize {
         self.shape().page.max(1)
+    }
+
+    /// Does what must be done although we are asked to end, as far as there is time for it.
+    fn at_the_end<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.client.is_last, true);
+        let done = work(self);
+        self.client.is_last = before;
+        done
     }
 
     /// What a failure means, when we wanted `asked`.
@@ -228,11 +239,11 @@ impl Records for DirectusRecords {
     }
 
     fn release(&mut self, claim: &Claim, _now: Timestamp) -> Result<(), RecordsError> {
-        self.give_back(claim)
+        self.at_the_end(|records| records.give_back(claim))
     }
 
     fn fail(&mut self, claim: &Claim, reason: &str, _now: Timestamp) -> Result<(), RecordsError> {
-        self.close_failed(claim, reason)
+        self.at_the_end(|records| records.close_failed(claim, reason))
     }
 
     fn read_file(&mut self, id: &FileId, limit: u64) -> Result<Vec<u8>, RecordsError> {

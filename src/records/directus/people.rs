@@ -118,7 +118,7 @@ impl DirectusRecords {
             }
         };
         self.existing(mark.listed, &mark.id)?;
-        self.change(collection, (&mark.id, &["id"]), (change, false))
+        self.change(collection, (&mark.id, &["id"]), change)
             .map_err(told)?;
         if let Some((collection, observation)) = kept {
             self.keep_tries((collection, &mark.id), &observation)?;

@@ -82,8 +82,20 @@ impl DirectusRecords {
         }
     }
 
-    /// Stores results and status in one request.
+    /// Stores results and status in one request, and counts what was stored.
     pub(super) fn finish(
+        &mut self,
+        claim: &Claim,
+        (observation, change): (&Observation, Record),
+        expected: (Children, usize),
+    ) -> Result<usize, RecordsError> {
+        self.at_the_end(|records| {
+            records.store(claim, observation, change)?;
+            records.read_back(claim, expected)
+        })
+    }
+
+    fn store(
         &mut self,
         claim: &Claim,
         observation: &Observation,
@@ -95,7 +107,7 @@ impl DirectusRecords {
         self.observe(collection, &observation, &mut change);
         let report = change.get("relatorio_diff").cloned();
         let told = self.told_of_record("gravar os resultados");
-        match self.change(name, (&claim.id, &["id"]), (change, false)) {
+        match self.change(name, (&claim.id, &["id"]), change) {
             Ok(_) => {}
             Err(failure) if failure.is_ambiguous() => {
                 if !self.is_finished(claim, report.as_ref())? {
@@ -111,11 +123,7 @@ impl DirectusRecords {
     }
 
     /// Whether results whose storing had no clear answer are there.
-    pub(super) fn is_finished(
-        &mut self,
-        claim: &Claim,
-        report: Option<&Value>,
-    ) -> Result<bool, RecordsError> {
+    fn is_finished(&mut self, claim: &Claim, report: Option<&Value>) -> Result<bool, RecordsError> {
         let told = self.told("ler um registro");
         let name = claim.collection.as_str();
         let fields = ["status", "relatorio_diff"];
@@ -133,11 +141,10 @@ impl DirectusRecords {
     }
 
     /// Counts what was stored where it lies. A difference ends the record as failed: it must not look done.
-    pub(super) fn read_back(
+    fn read_back(
         &mut self,
-        of: Children,
         claim: &Claim,
-        expected: usize,
+        (of, expected): (Children, usize),
     ) -> Result<usize, RecordsError> {
         let told = self.told("contar o que foi gravado");
         let query = self.children(of, &claim.id, &["id"]);

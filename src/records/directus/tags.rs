@@ -50,26 +50,23 @@ impl DirectusRecords {
         stored.removed = stale.len();
         let links = self.clause_links(claim)?;
         let mut children = self.shrink(TAGS, claim, (children, &stale))?;
-        let mut claim = claim.clone();
         let needs_keys = children.iter().zip(tags).any(|(child, tag)| {
             matches!(child, Child::New(_)) && links.contains_key(&fold(&tag.name))
         });
         if needs_keys {
             // Clauses can point only at rows that have keys, so the rows come first, all at once; the record stays
             // in work until its clauses are right, too.
-            self.require(&claim)?;
+            self.require(claim)?;
             let change = record([(TAGS.alias, sent(children))]);
-            let stamp = self.write_unfinished(&claim, change)?;
-            let (_, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
-            claim.stamp = format!("{stamp} {holder}");
+            self.write_unfinished(claim, change)?;
             let told = self.told_of_record("ler as tags de um modelo");
             let rows = self.read(&query).map_err(told)?;
             children = self.tag_children(tags, rows, &mut StoredTags::default()).0;
-            observation = self.require(&claim)?;
+            observation = self.require(claim)?;
         }
         let linked = link(tags, &children, links);
         stored.linked_clauses = linked.len();
-        self.require(&claim)?;
+        self.require(claim)?;
         let mut change = record([(TAGS.alias, sent(children))]);
         let changed = self.changed_links(linked);
         let by_alias = self
@@ -80,8 +77,7 @@ impl DirectusRecords {
         } else {
             self.link_alone(changed)?;
         }
-        self.finish(&claim, &observation, change)?;
-        stored.total = self.read_back(TAGS, &claim, tags.len())?;
+        stored.total = self.finish(claim, (&observation, change), (TAGS, tags.len()))?;
         Ok(stored)
     }
 
@@ -190,21 +186,20 @@ impl DirectusRecords {
             };
             let told = self.told_of_record("ligar uma cláusula");
             let change = record([("tag", change[&tag].clone())]);
-            self.change("clausula", (&clause, &["id"]), (change, false))
-                .map_err(told)?;
+            let changed = self.change("clausula", (&clause, &["id"]), change);
+            changed.map_err(told)?;
         }
         Ok(())
     }
 
-    /// Writes a part of the results while the record stays in work; gives the new stamp.
-    fn write_unfinished(&mut self, claim: &Claim, change: Record) -> Result<String, RecordsError> {
+    /// Writes a part of the results while the record stays in work.
+    fn write_unfinished(&mut self, claim: &Claim, change: Record) -> Result<(), RecordsError> {
         let told = self.told_of_record("gravar os resultados");
         let name = claim.collection.as_str();
-        let changed = self.change(name, (&claim.id, &["id", "date_updated"]), (change, false));
-        match changed.map_err(told)? {
-            Some(changed) => Ok(stamp_of(&changed)),
-            None => Ok(String::new()),
-        }
+        let changed = self.change(name, (&claim.id, &["id", "date_updated"]), change);
+        let changed = changed.map_err(told)?;
+        self.stamped_anew(claim, changed.as_ref().map(stamp_of));
+        Ok(())
     }
 }
 
