@@ -145,7 +145,9 @@ impl Prepared {
                 if ticket.give_up(KILL_PATIENCE).await {
                     return Err(too_late(command, START_PATIENCE));
                 }
-                let late = "o programa não foi iniciado em 10 s nem encerrado em mais 5 s";
+                let (start, end) = (START_PATIENCE.as_secs(), KILL_PATIENCE.as_secs());
+                let late =
+                    format!("o programa não foi iniciado em {start} s nem encerrado em mais {end} s");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, late).into());
             }
             () = stopped => {
