@@ -81,8 +81,9 @@ pub(super) fn each<T: Waiting>(
             break;
         }
         let taking = match take(context, collection, record.id()) {
-            Err(RecordsError::Interrupted) => {
-                report.interrupted = true;
+            Err(error) if context.is_stopped() => {
+                let kept = Some(error).filter(|error| !matches!(error, RecordsError::Interrupted));
+                tell(voice, &mut report, &record.label(), End::Stopped(kept));
                 break;
             }
             taking => taking?,
@@ -181,7 +182,7 @@ enum End {
     Done(Done),
     Failed(String),
     Lost(String),
-    /// By a wish of ours; with an error if the record could not be given back.
+    /// By a wish of ours; with an error if nobody knows that the record was given back.
     Stopped(Option<RecordsError>),
 }
 
@@ -218,8 +219,9 @@ fn conclude(
         }
         DocumentError::Records(error) if error.kind() != RecordsErrorKind::Record => {
             // The store fails, so giving back may fail, too; the lease then brings the record back.
-            if let Some(claim) = claim {
-                drop(give_back(context, claim));
+            let kept = claim.and_then(|claim| give_back(context, claim).err());
+            if context.is_stopped() {
+                return Ok(End::Stopped(kept));
             }
             Err(error.into())
         }
@@ -266,7 +268,7 @@ fn tell(voice: &mut Voice<'_>, report: &mut Report, label: &str, end: End) -> bo
             report.interrupted = true;
             if let Some(error) = kept {
                 voice.warn(format_args!(
-                    "aviso: {label}: o registro não foi devolvido à fila ({error}); ele volta quando o prazo da reserva passar"
+                    "aviso: {label}: talvez não tenha sido devolvido à fila ({error}); se não foi, volta quando o prazo da reserva passar"
                 ));
             }
         }

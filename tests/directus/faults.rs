@@ -188,7 +188,7 @@ fn a_stop_at_any_moment_gives_back_what_was_claimed_and_counts_no_try() {
         };
         let child = site.start(arguments);
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        let moment = dice.below(if round % 3 == 2 { 800 } else { 2500 });
+        let moment = dice.below(if round % 3 == 2 { 400 } else { 1500 });
         pause(Duration::from_millis(moment));
         kill(pid, Signal::SIGTERM).ok();
         let asked = now();
@@ -225,35 +225,45 @@ fn a_stop_ends_a_run_whose_directus_hangs_within_its_grace_period() {
     let world = World::populate(&server, 2, 3);
     let proxy = Proxy::before(server.port());
     let site = Site::new(proxy.url(), SHORT);
-    let child = site.start(&["processador", "automatico"]);
-    let begun = now();
-    let is_claimed = || {
-        let versions = server.items("versao", "status");
-        versions
-            .iter()
-            .any(|version| version["status"] == "em_processamento")
-    };
-    while !is_claimed() {
-        assert!(begun.elapsed() < Duration::from_mins(1));
-    }
-    proxy.misbehave(Some(Fault::BlackHole), 1);
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    kill(pid, Signal::SIGTERM).unwrap();
-    let asked = now();
-    let finished = finish(child);
-    let took = asked.elapsed();
-    println!("ended in {took:?}: {finished:?}");
-    assert!(took < Duration::from_secs(10), "{finished:?}");
-    assert!(matches!(finished.code, Some(69 | 75)), "{finished:?}");
-    if is_claimed() {
-        assert!(
+    // A claim, an upload, a question, each carried out without an answer.
+    for method in ["PATCH", "POST", "GET"] {
+        world.ask_again(&server);
+        let mut command = site.command(&["processador", "automatico"]);
+        // Longer than the grace period.
+        let child = command.env("REQUEST_TIMEOUT", "20").spawn().unwrap();
+        let begun = now();
+        let is_claimed = || {
+            let versions = server.items("versao", "status");
+            let is_it = |version: &serde_json::Value| version["status"] == "em_processamento";
+            versions.iter().any(is_it)
+        };
+        while method == "GET" && !is_claimed() {
+            assert!(begun.elapsed() < Duration::from_mins(1));
+        }
+        proxy.misbehave(Some(Fault::Hang(method)), 1);
+        while proxy.met() == 0 {
+            assert!(begun.elapsed() < Duration::from_mins(1));
+            pause(Duration::from_millis(5));
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
+        let asked = now();
+        let finished = finish(child);
+        let took = asked.elapsed();
+        println!("{method}: ended in {took:?}: {finished:?}");
+        assert!(took < Duration::from_secs(10), "{finished:?}");
+        assert_eq!(finished.code, Some(75), "{finished:?}");
+        // Whether it was given back can be asked, unless nothing is answered.
+        assert_eq!(is_claimed(), method == "GET", "{finished:?}");
+        assert_eq!(
             finished.err.contains("reserva"),
-            "nobody is told: {finished:?}"
+            method == "GET",
+            "{finished:?}"
         );
+        proxy.misbehave(None, 1);
+        World::settle(&server, &site);
+        world.assert_right(&server);
     }
-    proxy.misbehave(None, 1);
-    World::settle(&server, &site);
-    world.assert_right(&server);
 }
 
 #[test]

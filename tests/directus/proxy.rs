@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     BlackHole,
     /// What was asked is carried out and answered when nobody waits for it any more.
     Late,
+    /// What is asked by this method is carried out and never answered.
+    Hang(&'static str),
     /// An answer with this status, and nothing is carried out.
     Status(u16),
     /// A success whose JSON is cut.
@@ -123,7 +125,12 @@ fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let number = shared.seen.fetch_add(1, Ordering::SeqCst);
     let fault = {
         let rule = shared.rule.lock().unwrap();
-        rule.fault.filter(|_| number.is_multiple_of(rule.every))
+        let is_meant = |fault: &Fault| match fault {
+            Fault::Hang(method) => request.starts_with(method.as_bytes()),
+            _ => true,
+        };
+        rule.fault
+            .filter(|fault| number.is_multiple_of(rule.every) && is_meant(fault))
     };
     if fault.is_some() {
         shared.met.fetch_add(1, Ordering::SeqCst);
@@ -148,6 +155,11 @@ fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
         Some(Fault::Late) => {
             pause(Duration::from_secs(5));
             client.write_all(&forward(shared.upstream, &request)?)
+        }
+        Some(Fault::Hang(_)) => {
+            forward(shared.upstream, &request)?;
+            pause(Duration::from_secs(30));
+            Ok(())
         }
         Some(Fault::Status(status)) => {
             let body = format!(

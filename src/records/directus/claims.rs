@@ -59,8 +59,7 @@ impl DirectusRecords {
             holder: Some(holder.clone()),
             ..found.observation.tried(tries + 1)
         };
-        let held_since = self.at_the_end(|records| records.hold((collection, id), &found, &held));
-        let Some(stamp) = held_since? else {
+        let Some(stamp) = self.hold((collection, id), &found, &held)? else {
             return Ok(ClaimResult::Taken);
         };
         let claim = Claim {
@@ -74,14 +73,14 @@ impl DirectusRecords {
                 self.keep_tries((collection, id), &held)?;
                 Ok(ClaimResult::Ours(claim))
             }
-            Ok(Holding::Changed(_) | Holding::Lost) => Ok(ClaimResult::Taken),
+            Ok(Holding::Changed(_)) => {
+                self.at_the_end(|records| records.give_back(&claim))?;
+                Ok(ClaimResult::Taken)
+            }
+            Ok(Holding::Lost) => Ok(ClaimResult::Taken),
             // It may be ours, and whoever has it can do nothing more with it now than give it back.
             Err(RecordsError::Interrupted) => Ok(ClaimResult::Ours(claim)),
-            Err(error) => {
-                // Nobody works on it, so it should not have to wait until the claim has run out.
-                drop(self.at_the_end(|records| records.give_back(&claim)));
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -105,10 +104,13 @@ impl DirectusRecords {
         self.observe(collection, held, &mut change);
         match self.change(name, (id, &HOLDING), change) {
             Ok(Some(changed)) => Ok(Some(stamp_of(&changed))),
-            Ok(None) => Ok(self.standing(collection, id)?.map(|now| now.stamp)),
+            Ok(None) => {
+                let now = self.at_the_end(|records| records.standing(collection, id))?;
+                Ok(now.map(|now| now.stamp))
+            }
             Err(failure) if failure.is_ambiguous() => {
                 // The answer is lost; whether the claim is there stands in the record.
-                let now = self.standing(collection, id)?;
+                let now = self.at_the_end(|records| records.standing(collection, id))?;
                 let now = now.filter(|now| now.state == State::Running && now.stamp != found.stamp);
                 let is_ours = |now: &Standing| {
                     !self.observes(collection) || now.observation.holder == held.holder
@@ -241,10 +243,29 @@ impl DirectusRecords {
         })
     }
 
-    /// We changed a claimed record ourselves, so that it has another stamp than its claim.
-    pub(super) fn stamped_anew(&mut self, claim: &Claim, stamp: Option<String>) {
-        let (_, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
-        self.own_change = Some((holder.to_owned(), stamp.unwrap_or_default()));
+    /// Makes a change of our own to a claimed record that stays in work. Its stamp is another one then.
+    pub(super) fn change_claimed(
+        &mut self,
+        claim: &Claim,
+        change: Record,
+    ) -> Result<(), RecordsError> {
+        let told = self.told_of_record("gravar os resultados");
+        let name = claim.collection.as_str();
+        let changed = self.change(name, (&claim.id, &HOLDING), change);
+        let stamp = match &changed {
+            Ok(Some(changed)) => Some(stamp_of(changed)),
+            Err(failure) if !failure.is_ambiguous() => None,
+            _ => {
+                let now =
+                    self.at_the_end(|records| records.standing(claim.collection, &claim.id))?;
+                now.map(|now| now.stamp)
+            }
+        };
+        if let Some(stamp) = stamp {
+            let (_, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
+            self.own_change = Some((holder.to_owned(), stamp));
+        }
+        changed.map(drop).map_err(told)
     }
 
     fn standing(
@@ -299,7 +320,7 @@ pub(super) fn lost(claim: &Claim) -> RecordsError {
     }
 }
 
-pub(super) fn stamp_of(record: &Record) -> String {
+fn stamp_of(record: &Record) -> String {
     text(at(record, "date_updated"))
 }
 

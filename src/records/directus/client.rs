@@ -242,13 +242,12 @@ impl Client {
         request: &Request,
         read: impl Fn(Vec<u8>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let left = self.left();
-        if left.is_some_and(|left| !self.is_last || left.is_zero()) {
-            return Err(Failure::Interrupted);
-        }
-        let limit = left.map_or(self.timeout, |left| {
-            left.min(LAST_TIMEOUT).min(self.timeout)
-        });
+        let limit = match self.left() {
+            None => self.timeout,
+            Some(_) if !self.is_last => return Err(Failure::Interrupted),
+            Some(Duration::ZERO) => return Err(Failure::Timeout(LAST_TIME)),
+            Some(left) => left.min(LAST_TIMEOUT).min(self.timeout),
+        };
         let is_waited_for = self.is_last || request.method != Method::GET;
         let stop = Arc::clone(&self.stop);
         let span = self.span(request);
@@ -617,7 +616,7 @@ mod tests {
         assert!(server.accept().is_err(), "something else was begun");
         assert_eq!(results(&mut client), ["ok", "ok"]);
         client.end = Some(Instant::now());
-        assert_eq!(client.json(&change), Err(Failure::Interrupted));
+        assert_eq!(client.json(&change), Err(Failure::Timeout(LAST_TIME)));
     }
 
     /// Keeps what spans say of themselves.

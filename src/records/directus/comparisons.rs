@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::items::{Record, at, key, record, record_id, text};
 use super::queue::file_id;
 use super::results::{Child, Children, change_of, sent};
-use crate::records::error::RecordsError;
+use crate::records::error::{RecordsError, RecordsErrorKind};
 use crate::records::matching::EarlierModifications;
 use crate::records::observation::Observation;
 use crate::records::values::{
@@ -59,11 +59,19 @@ impl DirectusRecords {
         stored.removed = stale.len();
         let file = self.send_report(claim, report)?;
         let kept = self.store_rows(claim, &observation, (children, &stale), &file);
-        self.at_the_end(|records| match &kept {
-            Ok(_) => records.clear_reports(claim, old, &file),
-            Err(_) => records.withdraw(claim, &file),
+        if let Err(error) = kept {
+            // Where it is not certain that nothing was carried out, the report may be linked at any moment.
+            if error.kind() == RecordsErrorKind::Record {
+                self.withdraw(claim, &file);
+            }
+            return Err(error);
+        }
+        let expected = modifications.len();
+        let total = self.at_the_end(|records| {
+            records.clear_reports(claim, old, &file);
+            records.read_back(MODIFICATIONS, claim, expected)
         });
-        stored.total = kept?;
+        stored.total = total?;
         stored.report = self.asset(&file);
         Ok(stored)
     }
@@ -74,15 +82,14 @@ impl DirectusRecords {
         observation: &Observation,
         (children, stale): (Vec<Child>, &[RecordId]),
         file: &FileId,
-    ) -> Result<usize, RecordsError> {
-        let expected = children.len();
+    ) -> Result<(), RecordsError> {
         let children = self.shrink(MODIFICATIONS, claim, (children, stale))?;
         self.require(claim)?;
         let change = record([
             (MODIFICATIONS.alias, sent(children)),
             ("relatorio_diff", file.0.clone().into()),
         ]);
-        self.finish(claim, (observation, change), (MODIFICATIONS, expected))
+        self.finish(claim, observation, change)
     }
 
     /// The rows of a version as they shall be, and those that no modification took.

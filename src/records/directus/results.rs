@@ -82,20 +82,8 @@ impl DirectusRecords {
         }
     }
 
-    /// Stores results and status in one request, and counts what was stored.
+    /// Stores results and status in one request.
     pub(super) fn finish(
-        &mut self,
-        claim: &Claim,
-        (observation, change): (&Observation, Record),
-        expected: (Children, usize),
-    ) -> Result<usize, RecordsError> {
-        self.at_the_end(|records| {
-            records.store(claim, observation, change)?;
-            records.read_back(claim, expected)
-        })
-    }
-
-    fn store(
         &mut self,
         claim: &Claim,
         observation: &Observation,
@@ -110,7 +98,9 @@ impl DirectusRecords {
         match self.change(name, (&claim.id, &["id"]), change) {
             Ok(_) => {}
             Err(failure) if failure.is_ambiguous() => {
-                if !self.is_finished(claim, report.as_ref())? {
+                let is_finished =
+                    self.at_the_end(|records| records.is_finished(claim, report.as_ref()));
+                if !is_finished? {
                     return Err(told(failure));
                 }
             }
@@ -141,10 +131,11 @@ impl DirectusRecords {
     }
 
     /// Counts what was stored where it lies. A difference ends the record as failed: it must not look done.
-    fn read_back(
+    pub(super) fn read_back(
         &mut self,
+        of: Children,
         claim: &Claim,
-        (of, expected): (Children, usize),
+        expected: usize,
     ) -> Result<usize, RecordsError> {
         let told = self.told("contar o que foi gravado");
         let query = self.children(of, &claim.id, &["id"]);

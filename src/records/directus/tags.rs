@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::DirectusRecords;
-use super::claims::stamp_of;
 use super::items::{Query, Record, at, key, record, record_id, text};
 use super::queue;
 use super::results::{Child, Children, change_of, sent};
@@ -58,7 +57,7 @@ impl DirectusRecords {
             // in work until its clauses are right, too.
             self.require(claim)?;
             let change = record([(TAGS.alias, sent(children))]);
-            self.write_unfinished(claim, change)?;
+            self.change_claimed(claim, change)?;
             let told = self.told_of_record("ler as tags de um modelo");
             let rows = self.read(&query).map_err(told)?;
             children = self.tag_children(tags, rows, &mut StoredTags::default()).0;
@@ -77,7 +76,9 @@ impl DirectusRecords {
         } else {
             self.link_alone(changed)?;
         }
-        stored.total = self.finish(claim, (&observation, change), (TAGS, tags.len()))?;
+        self.finish(claim, &observation, change)?;
+        let total = self.at_the_end(|records| records.read_back(TAGS, claim, tags.len()));
+        stored.total = total?;
         Ok(stored)
     }
 
@@ -189,16 +190,6 @@ impl DirectusRecords {
             let changed = self.change("clausula", (&clause, &["id"]), change);
             changed.map_err(told)?;
         }
-        Ok(())
-    }
-
-    /// Writes a part of the results while the record stays in work.
-    fn write_unfinished(&mut self, claim: &Claim, change: Record) -> Result<(), RecordsError> {
-        let told = self.told_of_record("gravar os resultados");
-        let name = claim.collection.as_str();
-        let changed = self.change(name, (&claim.id, &["id", "date_updated"]), change);
-        let changed = changed.map_err(told)?;
-        self.stamped_anew(claim, changed.as_ref().map(stamp_of));
         Ok(())
     }
 }
