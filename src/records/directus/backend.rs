@@ -1,8 +1,8 @@
 //! Whether an installation is fit for the processors, and what to do where it is not. Changes nothing.
 
 use super::DirectusRecords;
-use super::client::Request;
 use super::needs::{MODEL_FIELDS, OPTIONAL_FIELDS, PERMISSIONS, VERSION_FIELDS};
+use super::request::Request;
 use super::shape::Permission;
 use crate::records::error::{RecordsError, RecordsErrorKind};
 use crate::records::vocabulary::{Collection, DECISIONS, State};

@@ -1,6 +1,7 @@
 //! One request to Directus and what becomes of it: time and size limits, repetition, masking of the token, what each
 //! attempt came to. Knows no collection.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::failure::Failure;
+use super::request::{ANSWER_LIMIT, Request};
 use crate::records::error::RecordsError;
 use crate::records::values::{Attempt, RequestResult};
 
@@ -34,73 +36,13 @@ const LAST_TIMEOUT: Duration = Duration::from_secs(4);
 const LAST_TIME: Duration = Duration::from_secs(5);
 /// How often a running request looks whether we are asked to end.
 const LOOK: Duration = Duration::from_millis(50);
-/// The largest answer that is read, bytes; a file has a limit of its own.
-pub(super) const ANSWER_LIMIT: u64 = 32 * 1024 * 1024;
 /// The largest part of an answer that is no JSON and is told.
 const TOLD: usize = 200;
 
-/// Which failures a request is made again after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// After every passing one: doing it twice is as good as once.
-    Always,
-    /// Only if it surely was not carried out.
-    Undone,
-}
-
-/// What is sent.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    /// The parts of the path below the base address, as they are.
-    pub(super) path: Vec<String>,
-    pub(super) query: Vec<(&'static str, String)>,
-    /// Media type and bytes.
-    pub(super) body: Option<(String, Vec<u8>)>,
-    pub(super) repeat: Repeat,
-    /// The largest answer, bytes.
-    pub(super) limit: u64,
-}
-
-impl Request {
-    pub(super) fn new(method: Method, path: &[&str]) -> Self {
-        let repeat = if method == Method::GET {
-            Repeat::Always
-        } else {
-            Repeat::Undone
-        };
-        Self {
-            method,
-            path: path.iter().map(|&part| part.to_owned()).collect(),
-            query: Vec::new(),
-            body: None,
-            repeat,
-            limit: ANSWER_LIMIT,
-        }
-    }
-
-    pub(super) fn get(path: &[&str]) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    pub(super) fn json(mut self, body: &Value) -> Self {
-        self.body = Some(("application/json".to_owned(), body.to_string().into_bytes()));
-        self
-    }
-
-    fn name(&self) -> String {
-        format!("{} /{}", self.method, self.path.join("/"))
-    }
-}
-
 /// A Directus at an address, with a token that goes nowhere else.
 pub(super) struct Client {
-    runtime: Runtime,
+    /// Never dropped: it would wait for a look-up of the host's name, however long that takes.
+    runtime: ManuallyDrop<Runtime>,
     http: reqwest::Client,
     base: Url,
     timeout: Duration,
@@ -142,7 +84,7 @@ impl Client {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
-            runtime,
+            runtime: ManuallyDrop::new(runtime),
             http,
             base,
             timeout,
@@ -617,6 +559,21 @@ mod tests {
         assert_eq!(results(&mut client), ["ok", "ok"]);
         client.end = Some(Instant::now());
         assert_eq!(client.json(&change), Err(Failure::Timeout(LAST_TIME)));
+    }
+
+    #[test]
+    fn its_end_does_not_wait_for_a_name_that_is_still_looked_up() {
+        let client = client("http://host.invalid");
+        let (found, looked_up) = std::sync::mpsc::channel::<()>();
+        // The system's look-up blocks a thread of the runtime like this.
+        client.runtime.spawn_blocking(move || looked_up.recv());
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(client);
+            ended.send(())
+        });
+        end.recv_timeout(Duration::from_secs(10)).expect("an end");
+        drop(found);
     }
 
     /// Keeps what spans say of themselves.

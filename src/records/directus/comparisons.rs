@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::DirectusRecords;
-use super::client::Request;
 use super::failure::Failure;
 use super::items::{Record, at, key, record, record_id, text};
 use super::queue::file_id;
+use super::request::Request;
 use super::results::{Child, Children, change_of, sent};
 use crate::records::error::{RecordsError, RecordsErrorKind};
 use crate::records::matching::EarlierModifications;

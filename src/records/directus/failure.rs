@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::client::Repeat;
+use super::request::Repeat;
 use crate::records::error::{RecordsError, RecordsErrorKind};
 use crate::records::values::{FileId, RequestResult};
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::DirectusRecords;
-use super::client::{Repeat, Request};
 use super::failure::Failure;
+use super::request::{Repeat, Request};
 use crate::records::values::{FileId, RecordId};
 
 /// The fields of a record by our names.

@@ -1,10 +1,10 @@
 //! What is read of an installation: rows for people, and the neighbours of a record that a processor needs.
 
 use super::DirectusRecords;
-use super::client::Request;
 use super::failure::Failure;
 use super::items::{Query, Record, and, at, key, record_id, text};
 use super::queue::{self, file_id};
+use super::request::Request;
 use crate::domain::collections::COLLECTIONS;
 use crate::records::Records as _;
 use crate::records::error::RecordsError;

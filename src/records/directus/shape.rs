@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::client::{Client, Request};
+use super::client::Client;
 use super::failure::Failure;
+use super::request::Request;
 use crate::domain::collections::COLLECTIONS;
 use crate::records::names::Names;
 
