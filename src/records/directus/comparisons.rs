@@ -60,10 +60,7 @@ impl DirectusRecords {
         let file = self.send_report(claim, report)?;
         let kept = self.store_rows(claim, &observation, (children, &stale), &file);
         if let Err(error) = kept {
-            // Where it is not certain that nothing was carried out, the report may be linked at any moment.
-            if error.kind() == RecordsErrorKind::Record {
-                self.withdraw(claim, &file);
-            }
+            self.at_the_end(|records| records.withdraw(claim, &file, &error));
             return Err(error);
         }
         let expected = modifications.len();
@@ -164,8 +161,14 @@ impl DirectusRecords {
         self.upload(about, report.html.as_bytes()).map_err(told)
     }
 
-    /// Removes a report that no record speaks of; if that cannot be known or done now, the next run does it.
-    fn withdraw(&mut self, claim: &Claim, file: &FileId) {
+    /// Removes a report that no record speaks of; if that cannot be known or done now, the next success does it.
+    ///
+    /// What had no answer may still be carried out. To give the record back waits for what is under way, and what comes
+    /// later is refused, because the report that it links is gone.
+    fn withdraw(&mut self, claim: &Claim, file: &FileId, error: &RecordsError) {
+        if error.kind() != RecordsErrorKind::Record && self.give_back(claim).is_err() {
+            return;
+        }
         let linked = self.read_one("versao", (&claim.id, &["id", "relatorio_diff"]));
         let is_free = |found: Option<Record>| {
             found.is_none_or(|found| file_id(at(&found, "relatorio_diff")).as_ref() != Some(file))
