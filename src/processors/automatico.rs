@@ -127,7 +127,7 @@ fn tell(
 ) {
     let (label, found) = (version.label(), count(results, WORDS.result));
     voice.say(format_args!(
-        "{label}: {found} em relação a {}",
+        "{label}: {found}, comparada com {}",
         describe(base)
     ));
     for warning in &new.warnings {

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::metrics::WorkMetrics;
 use crate::docx::Limits;
 use crate::domain::{Clock, Instance};
-use crate::records::{Records, RecordsError};
+use crate::records::{Records, RecordsError, RecordsErrorKind};
 
 /// How many models a run takes at most.
 const MODELS_PER_RUN: usize = 10;
@@ -92,7 +92,7 @@ pub struct Report {
     pub done: usize,
     /// Documents that could not be processed.
     pub failed: usize,
-    /// Documents that another process took first.
+    /// Documents that another process took first, or that changed since they were listed.
     pub taken: usize,
     /// Documents that wait beyond this run's limit.
     pub remaining: usize,
@@ -106,6 +106,8 @@ pub struct Report {
     pub reports: Vec<String>,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// What it means that the store failed at a document and went on with others.
+    pub store_failure: Option<RecordsErrorKind>,
 }
 
 impl Report {

@@ -33,8 +33,11 @@ impl ProcessorExit {
     pub fn of(result: &Result<Report, ProcessorError>) -> Self {
         match result {
             Ok(report) if report.interrupted => Self::Temporary,
-            Ok(report) if report.failed > 0 => Self::SomeFailed,
-            Ok(_) => Self::Done,
+            Ok(report) => match report.store_failure {
+                Some(kind) => Self::of_kind(kind),
+                None if report.failed > 0 => Self::SomeFailed,
+                None => Self::Done,
+            },
             Err(ProcessorError::Records(error)) => Self::of_store(error),
         }
     }
@@ -42,7 +45,11 @@ impl ProcessorExit {
     /// The exit that an error of the store itself stands for.
     #[must_use]
     pub fn of_store(error: &RecordsError) -> Self {
-        match error.kind() {
+        Self::of_kind(error.kind())
+    }
+
+    fn of_kind(kind: RecordsErrorKind) -> Self {
+        match kind {
             RecordsErrorKind::Unavailable => Self::Unavailable,
             RecordsErrorKind::Temporary => Self::Temporary,
             RecordsErrorKind::TokenRefused => Self::TokenRefused,

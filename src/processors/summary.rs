@@ -30,7 +30,10 @@ pub(super) fn line(report: &Report, words: &Words, dry_run: bool) -> String {
         parts.push("interrompido; o restante aguarda a próxima execução".to_owned());
     }
     if report.taken > 0 {
-        parts.push(format!("{} com outro processo", report.taken));
+        parts.push(format!(
+            "{} com outro processo, ou alterados desde a leitura",
+            report.taken
+        ));
     }
     if parts.is_empty() {
         parts.push("nada pendente".to_owned());

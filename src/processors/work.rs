@@ -30,6 +30,9 @@ impl Voice<'_> {
     }
 }
 
+/// A store that fails at so many documents in a row fails, and not at something that is theirs.
+const MOST_FAILURES: u32 = 2;
+
 /// What one document gave.
 #[derive(Default)]
 pub(super) struct Done {
@@ -71,7 +74,7 @@ pub(super) fn each<T: Waiting>(
     ) -> Result<Done, DocumentError>,
 ) -> Result<Report, ProcessorError> {
     let mut report = Report::default();
-    let mut worked = 0;
+    let (mut worked, mut failures) = (0, 0);
     for record in records {
         if context.is_stopped() {
             report.interrupted = true;
@@ -80,42 +83,28 @@ pub(super) fn each<T: Waiting>(
         if worked == limit {
             break;
         }
-        let taking = match take(context, collection, record.id()) {
-            Err(error) if context.is_stopped() => {
-                let kept = Some(error).filter(|error| !matches!(error, RecordsError::Interrupted));
-                tell(voice, &mut report, &record.label(), End::Stopped(kept));
-                break;
+        let label = record.label();
+        let end = match turn(context, voice, (collection, record), &mut process) {
+            Ok(end) => {
+                failures = 0;
+                end
             }
-            taking => taking?,
-        };
-        let claim = match taking {
-            Taking::Work(claim) => claim,
-            Taking::Leave => {
-                report.taken += 1;
-                context.metrics.ended("taken");
-                continue;
-            }
-            Taking::Exhausted => {
-                voice.warn(format_args!(
-                    "erro: {}: tentativas esgotadas",
-                    record.label()
-                ));
-                report.failed += 1;
-                context.metrics.ended("failed");
-                continue;
+            Err(StoreFailure { error, kept }) => {
+                failures += 1;
+                if let Some(kept) = &kept {
+                    tell_kept(voice, &label, kept);
+                }
+                let is_refused = error.kind() == RecordsErrorKind::TokenRefused;
+                if kept.is_some() || is_refused || failures == MOST_FAILURES {
+                    return Err(error.into());
+                }
+                report.store_failure = Some(error.kind());
+                End::Failed(format!("{error}; continua na fila"))
             }
         };
-        worked += 1;
-        let span = document_span(collection, record);
-        let _document = span.enter();
-        let result = process(context, voice, record, claim.as_ref());
-        if let Err(error) = &result {
-            tell_span(&span, error);
-            context.metrics.failed(error);
-        }
-        let end = conclude(context, claim.as_ref(), result)?;
+        worked += usize::from(!matches!(end, End::Lost(None)));
         context.metrics.ended(end.outcome());
-        if tell(voice, &mut report, &record.label(), end) {
+        if tell(voice, &mut report, &label, end) {
             break;
         }
     }
@@ -126,6 +115,46 @@ pub(super) fn each<T: Waiting>(
         state => context.metrics.queue(state?),
     }
     Ok(report)
+}
+
+/// One record's turn: claimed, worked on, closed or given back.
+fn turn<T: Waiting>(
+    context: &mut Context,
+    voice: &mut Voice<'_>,
+    (collection, record): (Collection, &T),
+    process: &mut impl FnMut(
+        &mut Context,
+        &mut Voice<'_>,
+        &T,
+        Option<&Claim>,
+    ) -> Result<Done, DocumentError>,
+) -> Result<End, StoreFailure> {
+    let claim = match take(context, collection, record.id()) {
+        Ok(Taking::Work(claim)) => claim,
+        Ok(Taking::Leave) => return Ok(End::Lost(None)),
+        Ok(Taking::Exhausted) => return Ok(End::Failed("tentativas esgotadas".to_owned())),
+        Err(RecordsError::Interrupted) => return Ok(End::Stopped(None)),
+        Err(error) if context.is_stopped() => return Ok(End::Stopped(Some(error.to_string()))),
+        Err(error) => {
+            return match error.kind() {
+                RecordsErrorKind::Record => Ok(End::Failed(error.to_string())),
+                // It may have been claimed, and nobody answers who could say it.
+                RecordsErrorKind::Unavailable => Err(StoreFailure {
+                    kept: Some(error.to_string()),
+                    error,
+                }),
+                _ => Err(StoreFailure { error, kept: None }),
+            };
+        }
+    };
+    let span = document_span(collection, record);
+    let _document = span.enter();
+    let result = process(context, voice, record, claim.as_ref());
+    if let Err(error) = &result {
+        tell_span(&span, error);
+        context.metrics.failed(error);
+    }
+    conclude(context, claim.as_ref(), result)
 }
 
 fn document_span(collection: Collection, record: &impl Waiting) -> Span {
@@ -181,9 +210,17 @@ fn take(
 enum End {
     Done(Done),
     Failed(String),
-    Lost(String),
-    /// By a wish of ours; with an error if nobody knows that the record was given back.
-    Stopped(Option<RecordsError>),
+    /// Another process has it, or it changed; with the reason if that came out while we worked.
+    Lost(Option<String>),
+    /// By a wish of ours; with the reason if nobody knows that the record was given back.
+    Stopped(Option<String>),
+}
+
+/// The store failed while it was a record's turn.
+struct StoreFailure {
+    error: RecordsError,
+    /// Why nobody knows that the record was given back.
+    kept: Option<String>,
 }
 
 impl End {
@@ -198,12 +235,12 @@ impl End {
     }
 }
 
-/// Closes the record, or gives it back. An error that is not the document's ends the run.
+/// Closes the record, or gives it back.
 fn conclude(
     context: &mut Context,
     claim: Option<&Claim>,
     result: Result<Done, DocumentError>,
-) -> Result<End, ProcessorError> {
+) -> Result<End, StoreFailure> {
     let now = context.clock.now();
     let error = match result {
         Ok(done) => return Ok(End::Done(done)),
@@ -211,19 +248,19 @@ fn conclude(
     };
     match error {
         DocumentError::Stopped | DocumentError::Records(RecordsError::Interrupted) => {
-            let kept = claim.and_then(|claim| give_back(context, claim).err());
-            Ok(End::Stopped(kept))
+            Ok(End::Stopped(give_back(context, claim)))
         }
         DocumentError::Records(error @ RecordsError::ClaimLost { .. }) => {
-            Ok(End::Lost(error.to_string()))
+            Ok(End::Lost(Some(error.to_string())))
         }
         DocumentError::Records(error) if error.kind() != RecordsErrorKind::Record => {
             // The store fails, so giving back may fail, too; the lease then brings the record back.
-            let kept = claim.and_then(|claim| give_back(context, claim).err());
+            let kept = give_back(context, claim);
             if context.is_stopped() {
-                return Ok(End::Stopped(kept));
+                Ok(End::Stopped(kept))
+            } else {
+                Err(StoreFailure { error, kept })
             }
-            Err(error.into())
         }
         error => {
             let reason = error.to_string();
@@ -231,19 +268,23 @@ fn conclude(
                 return Ok(End::Failed(reason));
             };
             match context.ask("fail", |records| records.fail(claim, &reason, now)) {
-                Err(lost @ RecordsError::ClaimLost { .. }) => Ok(End::Lost(lost.to_string())),
-                failed => Ok(failed.map(|()| End::Failed(reason))?),
+                Err(lost @ RecordsError::ClaimLost { .. }) => Ok(End::Lost(Some(lost.to_string()))),
+                Err(error) => Err(StoreFailure {
+                    kept: Some(error.to_string()),
+                    error,
+                }),
+                Ok(()) => Ok(End::Failed(reason)),
             }
         }
     }
 }
 
-/// Gives a record back to its trigger; one that is not ours any more needs no giving.
-fn give_back(context: &mut Context, claim: &Claim) -> Result<(), RecordsError> {
-    let now = context.clock.now();
+/// Gives a record back to its trigger, and why nobody knows that it was; one that is not ours any more needs no giving.
+fn give_back(context: &mut Context, claim: Option<&Claim>) -> Option<String> {
+    let (claim, now) = (claim?, context.clock.now());
     match context.ask("release", |records| records.release(claim, now)) {
-        Err(RecordsError::ClaimLost { .. }) => Ok(()),
-        released => released,
+        Ok(()) | Err(RecordsError::ClaimLost { .. }) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -262,18 +303,24 @@ fn tell(voice: &mut Voice<'_>, report: &mut Report, label: &str, end: End) -> bo
         }
         End::Lost(reason) => {
             report.taken += 1;
-            voice.warn(format_args!("aviso: {label}: {reason}"));
+            if let Some(reason) = reason {
+                voice.warn(format_args!("aviso: {label}: {reason}"));
+            }
         }
         End::Stopped(kept) => {
             report.interrupted = true;
-            if let Some(error) = kept {
-                voice.warn(format_args!(
-                    "aviso: {label}: talvez não tenha sido devolvido à fila ({error}); se não foi, volta quando o prazo da reserva passar"
-                ));
+            if let Some(reason) = kept {
+                tell_kept(voice, label, &reason);
             }
         }
     }
     report.interrupted
+}
+
+fn tell_kept(voice: &mut Voice<'_>, label: &str, reason: &str) {
+    voice.warn(format_args!(
+        "aviso: {label}: talvez não tenha sido devolvido à fila ({reason}); se não foi, volta quando o prazo da reserva passar"
+    ));
 }
 
 #[cfg(test)]

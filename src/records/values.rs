@@ -102,7 +102,7 @@ pub struct Claim {
 pub enum ClaimResult {
     /// It is ours.
     Ours(Claim),
-    /// Another process was quicker, or its status changed.
+    /// Another process was quicker, its status changed, or it changed since it was listed.
     Taken,
     /// It was tried too often; it has been closed as failed.
     Exhausted,

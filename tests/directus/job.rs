@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use orquestrador::records::{ClaimResult, Collection};
 use serde_json::{Value, json};
 
+use crate::proxy::{Fault, Proxy};
 use crate::server::{ADMINISTRATOR, IMPORTER, PROCESSOR, Server, now, pause};
-use crate::world::{Site, World, example, finish};
+use crate::world::{Site, World, example, finish, importer};
 
 fn path(name: &str) -> String {
     example(name).display().to_string()
@@ -301,6 +304,129 @@ fn a_model_whose_results_are_refused_after_a_part_of_them_ends_as_failed() {
     assert_eq!(server.items("modelo_contrato_tag", "id").len(), 14);
     let models = server.items("modelo_contrato", "status");
     assert_eq!(models[1]["status"], "erro", "{models:?}");
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_directus_that_answers_from_its_cache_is_no_hindrance() {
+    let server = Server::start_with(&[("CACHE_ENABLED", "true"), ("CACHE_STORE", "memory")]);
+    let _world = World::populate(&server, 1, 2);
+    let site = Site::new(server.url(), "");
+    let finished = site.single_run();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.out.contains("2 versões, "), "{finished:?}");
+    assert!(finished.out.contains("1 modelo, 14 tags"), "{finished:?}");
+    let idle = site.single_run();
+    assert_eq!(idle.out.matches("nada pendente").count(), 2, "{idle:?}");
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_version_that_gets_another_file_after_it_was_listed_is_listed_anew() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 2);
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = importer(&server, &folder);
+    let now = Timestamp::now();
+    let listed = records.pending_versions(10, now).unwrap().records;
+    let [first, second] = &listed[..] else {
+        panic!("{listed:?}");
+    };
+    let file = second.file.as_ref().unwrap();
+    server.change("versao", &first.id.0, &json!({ "arquivo": file.0 }));
+    let claimed = records.claim(Collection::Version, &first.id, now).unwrap();
+    assert_eq!(claimed, ClaimResult::Taken);
+    let anew = records.pending_versions(10, now).unwrap().records;
+    assert_eq!(anew[0].file.as_ref(), Some(file));
+    for version in anew {
+        let claimed = records
+            .claim(Collection::Version, &version.id, now)
+            .unwrap();
+        assert!(matches!(claimed, ClaimResult::Ours(_)), "{claimed:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn an_import_without_a_clear_answer_leaves_the_file_of_the_record_that_it_made() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 1);
+    let proxy = Proxy::before(server.port());
+    let mut site = Site::new(proxy.url(), "");
+    site.token = IMPORTER;
+    proxy.misbehave(Some(Fault::Cut("POST /items/versao")), 1);
+    let document = path("contrato-locacao-v2.docx");
+    let finished = site.run(&["importar", "versao", "--contrato", "1", &document]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.err.contains("confira se o registro"),
+        "{finished:?}"
+    );
+    let versions = server.items("versao", "arquivo");
+    assert_eq!(versions.len(), 2);
+    assert!(versions[1]["arquivo"].is_string(), "{versions:?}");
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn rows_without_what_tells_them_apart_are_not_stored() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 1);
+    let fields = ["versao", "status", "sort", "categoria", "conteudo"];
+    server.restrict("modificacao", "create", Some(&fields));
+    let site = Site::new(server.url(), "");
+    let finished = site.run(&["processador", "automatico"]);
+    assert_eq!(finished.code, Some(69), "{finished:?}");
+    assert!(
+        finished
+            .err
+            .contains("create em modificacao, campos alteracao"),
+        "{finished:?}"
+    );
+    assert_eq!(server.items("versao", "status")[0]["status"], "processar");
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_version_at_which_the_store_always_fails_keeps_no_other_from_its_turn() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 3);
+    let versions = server.items("versao", "id,arquivo");
+    // Such a file makes Directus answer 500 for ever.
+    let file = format!("/files/{}", versions[0]["arquivo"].as_str().unwrap());
+    server.ask("PATCH", &file, Some(&json!({ "filename_disk": null })));
+    let proxy = Proxy::before(server.port());
+    let site = Site::new(proxy.url(), "");
+    let states = || {
+        let versions = server.items("versao", "status,observacao");
+        let told = |version: &Value| {
+            let observation = version["observacao"].as_str().unwrap_or_default();
+            assert!(
+                !observation.contains("TENT"),
+                "a try was counted: {version}"
+            );
+            version["status"].as_str().unwrap().to_owned()
+        };
+        versions.iter().map(told).collect::<Vec<_>>()
+    };
+    // The second version is compared with the first, so it meets the same file.
+    let third = json!({ "status": "erro" });
+    server.change("versao", &versions[1]["id"].to_string(), &third);
+    let finished = site.run(&["processador", "automatico"]);
+    assert_eq!(finished.code, Some(75), "{finished:?}");
+    assert_eq!(states(), ["processar", "erro", "concluido"], "{finished:?}");
+    assert!(
+        finished.err.contains("erro: versão 1") && finished.err.contains("continua na fila"),
+        "{finished:?}"
+    );
+    // A claim that is refused as wrong concerns one record, too.
+    let again = json!({ "status": "processar" });
+    server.change("versao", &versions[2]["id"].to_string(), &again);
+    proxy.misbehave(Some(Fault::Wrong("PATCH /items/versao/1?")), 1);
+    let finished = site.run(&["processador", "automatico"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(states(), ["processar", "erro", "concluido"], "{finished:?}");
+    assert!(proxy.met() > 0);
 }
 
 #[test]

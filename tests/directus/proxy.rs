@@ -21,8 +21,12 @@ pub(crate) enum Fault {
     BlackHole,
     /// What was asked is carried out and answered when nobody waits for it any more.
     Late,
-    /// What is asked by this method is carried out and never answered.
+    /// What is asked with a first line that begins like this is carried out and never answered.
     Hang(&'static str),
+    /// The same, answered with a JSON that is cut.
+    Cut(&'static str),
+    /// What is asked with such a first line is refused as wrong.
+    Wrong(&'static str),
     /// An answer with this status, and nothing is carried out.
     Status(u16),
     /// A success whose JSON is cut.
@@ -126,7 +130,9 @@ fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let fault = {
         let rule = shared.rule.lock().unwrap();
         let is_meant = |fault: &Fault| match fault {
-            Fault::Hang(method) => request.starts_with(method.as_bytes()),
+            Fault::Hang(begin) | Fault::Cut(begin) | Fault::Wrong(begin) => {
+                request.starts_with(begin.as_bytes())
+            }
             _ => true,
         };
         rule.fault
@@ -161,14 +167,18 @@ fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             pause(Duration::from_secs(30));
             Ok(())
         }
-        Some(Fault::Status(status)) => {
+        Some(fault @ (Fault::Status(_) | Fault::Wrong(_))) => {
+            let status = match fault {
+                Fault::Status(status) => status,
+                _ => 400,
+            };
             let body = format!(
                 "{{\"errors\":[{{\"message\":\"falha {status} de teste\",\"extensions\":{{\"code\":\"TESTE\"}}}}]}}"
             );
             client
                 .write_all(answer(&format!("{status} Teste"), "application/json", &body).as_bytes())
         }
-        Some(Fault::Truncated) => {
+        Some(Fault::Truncated | Fault::Cut(_)) => {
             forward(shared.upstream, &request)?;
             client.write_all(
                 answer("200 OK", "application/json", "{\"data\":[{\"id\":1,\"sta").as_bytes(),

@@ -32,6 +32,7 @@ fn cache() -> PathBuf {
 pub(crate) struct Server {
     folder: tempfile::TempDir,
     port: u16,
+    settings: &'static [(&'static str, &'static str)],
     child: Option<Child>,
     http: Client,
 }
@@ -49,6 +50,11 @@ pub(crate) fn pause(time: Duration) {
 impl Server {
     /// A Directus with empty collections.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn start_with(settings: &'static [(&'static str, &'static str)]) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::Builder::new()
             .prefix("orquestrador-directus-")
@@ -70,6 +76,7 @@ impl Server {
         let mut server = Self {
             folder,
             port,
+            settings,
             child: None,
             http,
         };
@@ -130,6 +137,7 @@ impl Server {
         ] {
             command.env(name, value);
         }
+        command.envs(self.settings.iter().copied());
         command
     }
 

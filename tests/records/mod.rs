@@ -702,6 +702,13 @@ fn many_rows(bench: &dyn Bench) {
         (1050, 1050, 50)
     );
     assert_eq!(rows(bench, Listed::Modifications, &version), before[..1050]);
+    mark(bench, Listed::Versions, &version, "processar", None);
+    let taken = claim(bench, Collection::Version, &version, bench.now());
+    let stored = records
+        .store_comparison(&taken, &found[..800], &report(&version, 3), bench.now())
+        .unwrap();
+    assert_eq!((stored.total, stored.removed), (800, 250));
+    assert_eq!(rows(bench, Listed::Modifications, &version), before[..800]);
 }
 
 fn marks(bench: &dyn Bench) {

@@ -1,7 +1,9 @@
 //! Whether an installation is fit for the processors, and what to do where it is not. Changes nothing.
 
 use super::DirectusRecords;
-use super::needs::{MODEL_FIELDS, OPTIONAL_FIELDS, PERMISSIONS, VERSION_FIELDS};
+use super::needs::{
+    MODEL_FIELDS, MODIFICATION_IDENTITY, OPTIONAL_FIELDS, PERMISSIONS, TAG_IDENTITY, VERSION_FIELDS,
+};
 use super::request::Request;
 use super::shape::Permission;
 use crate::records::error::{RecordsError, RecordsErrorKind};
@@ -44,6 +46,7 @@ impl DirectusRecords {
     /// What would keep a collection's processor from working at all.
     pub(super) fn hindrances(&self, collection: Collection) -> Vec<String> {
         let mut problems = self.missing(collection);
+        problems.extend(self.nameless(collection));
         problems.extend(
             self.foreign_words(collection)
                 .into_iter()
@@ -204,6 +207,25 @@ impl DirectusRecords {
             }
         }
         problems
+    }
+
+    /// What a row would be stored without, so that the next processing would not know it again.
+    fn nameless(&self, collection: Collection) -> Option<String> {
+        let (rows, identity) = match collection {
+            Collection::Model => TAG_IDENTITY,
+            Collection::Version => MODIFICATION_IDENTITY,
+        };
+        let shape = self.shape();
+        let is_lacking =
+            |field: &&&str| shape.has(rows, field) && !shape.may_write((rows, "create"), field);
+        let lacking: Vec<&str> = identity
+            .iter()
+            .filter(is_lacking)
+            .map(|field| self.names.field(rows, field))
+            .collect();
+        let (name, lacking_names) = (self.names.collection(rows), lacking.join(", "));
+        (!lacking.is_empty())
+            .then(|| format!("permissão que falta: create em {name}, campos {lacking_names}"))
     }
 
     /// Words that would be written and that the installation does not take.

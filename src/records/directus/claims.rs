@@ -15,13 +15,13 @@ const HOLDING: [&str; 5] = ["id", "status", "date_created", "date_updated", "obs
 
 /// What a record says about its turn.
 #[derive(Debug, Clone)]
-struct Standing {
+pub(super) struct Standing {
     state: State,
     /// `date_updated` as it came; empty where there is none.
     stamp: String,
     /// When it was last changed, or made.
     changed: Option<Timestamp>,
-    observation: Observation,
+    pub(super) observation: Observation,
 }
 
 /// Whose a record is that we claimed.
@@ -43,7 +43,10 @@ impl DirectusRecords {
         let Some(found) = self.standing(collection, id)? else {
             return Ok(ClaimResult::Taken);
         };
-        if !self.is_due(&found, now) {
+        // What changed since it was listed may have another file now; the next run lists it anew.
+        let listed = self.listed.get(&(collection, id.clone()));
+        let is_as_listed = listed.is_none_or(|stamp| *stamp == found.stamp);
+        if !is_as_listed || !self.is_due(&found, now) {
             return Ok(ClaimResult::Taken);
         }
         // Whoever asks for work again starts the count anew.
@@ -268,7 +271,7 @@ impl DirectusRecords {
         changed.map(drop).map_err(told)
     }
 
-    fn standing(
+    pub(super) fn standing(
         &mut self,
         collection: Collection,
         id: &RecordId,
@@ -320,7 +323,7 @@ pub(super) fn lost(claim: &Claim) -> RecordsError {
     }
 }
 
-fn stamp_of(record: &Record) -> String {
+pub(super) fn stamp_of(record: &Record) -> String {
     text(at(record, "date_updated"))
 }
 

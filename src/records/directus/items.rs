@@ -66,6 +66,11 @@ impl DirectusRecords {
                 return Err(Failure::Nonsense("a resposta não tem registros".to_owned()));
             };
             let read = page.len();
+            if read > size {
+                return Err(Failure::Nonsense(format!(
+                    "vieram {read} registros onde cabem {size}"
+                )));
+            }
             for record in page {
                 let Value::Object(record) = record else {
                     return Err(Failure::Nonsense("um registro não é um objeto".to_owned()));
@@ -234,9 +239,16 @@ impl DirectusRecords {
                 if name.len() < path.len() { "-" } else { "" }
             ))
         });
+        // A Directus with a cache (CACHE_ENABLED) answers what it was asked before as it was then. This asks what nobody
+        // asked: a name for a field that is not asked for under it.
+        let nonce = uuid::Uuid::now_v7().simple().to_string();
         let mut request = Request::get(&["items", self.names.collection(collection)])
             .query("fields", self.paths(collection, &fields).join(","))
-            .query("sort", sort.collect::<Vec<_>>().join(","));
+            .query("sort", sort.collect::<Vec<_>>().join(","))
+            .query(
+                format!("alias[{nonce}]"),
+                self.names.field(collection, "id"),
+            );
         if let Some(filter) = &query.filter {
             request = request.query("filter", filter.to_string());
         }

@@ -18,6 +18,7 @@ mod results;
 mod shape;
 mod tags;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct DirectusRecords {
     /// Tries of records whose collection has no room for them.
     tries: Connection,
     shape: Option<Arc<Shape>>,
+    /// The stamps of the records that were listed last, where they have one.
+    listed: HashMap<(Collection, RecordId), String>,
     /// The holder of a claim, and the stamp that a change of our own gave its record since.
     own_change: Option<(String, String)>,
 }
@@ -96,6 +99,7 @@ impl DirectusRecords {
             settle: settings.settle,
             tries,
             shape: None,
+            listed: HashMap::new(),
             own_change: None,
         })
     }

@@ -37,6 +37,11 @@ pub(super) const VERSION_FIELDS: [(&str, &[&str]); 4] = [
         &["id", "versao", "categoria", "conteudo", "alteracao"],
     ),
 ];
+/// What tells a row from others of its record. Rows without it would look like none of what was found.
+pub(super) const TAG_IDENTITY: (&str, &[&str]) = ("modelo_contrato_tag", &["tag_nome", "conteudo"]);
+/// The same for modifications.
+pub(super) const MODIFICATION_IDENTITY: (&str, &[&str]) =
+    ("modificacao", &["categoria", "conteudo", "alteracao"]);
 /// What is left out where an installation lacks it, and what is lost with it.
 pub(super) const OPTIONAL_FIELDS: [(&str, &str, &str); 9] = [
     (

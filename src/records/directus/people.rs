@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::DirectusRecords;
+use super::failure::Failure;
 use super::items::{Record, key, record, text};
 use super::listing::{place, unknown};
 use crate::records::error::RecordsError;
@@ -25,11 +26,7 @@ impl DirectusRecords {
             ("arquivo_original", original.0.clone().into()),
             ("arquivo_com_tags", tagged.0.clone().into()),
         ]);
-        let added = self.add_one("modelo_contrato", new);
-        added.inspect_err(|_| {
-            drop(self.remove_file(&original));
-            drop(self.remove_file(&tagged));
-        })
+        self.add_with_files("modelo_contrato", new, &[original, tagged])
     }
 
     pub(super) fn new_contract(
@@ -63,8 +60,7 @@ impl DirectusRecords {
             ("contrato", key(&version.contract)),
             ("arquivo", file.0.clone().into()),
         ]);
-        let added = self.add_one("versao", new);
-        added.inspect_err(|_| drop(self.remove_file(&file)))
+        self.add_with_files("versao", new, &[file])
     }
 
     pub(super) fn new_clause(&mut self, clause: &NewClause) -> Result<RecordId, RecordsError> {
@@ -84,18 +80,40 @@ impl DirectusRecords {
             .map_err(told)
     }
 
-    /// Adds a record with those of its fields that the installation has.
-    fn add_one(
+    /// Adds a record; its files go again if it surely was not added.
+    fn add_with_files(
         &mut self,
         collection: &'static str,
-        mut new: Record,
+        new: Record,
+        files: &[FileId],
     ) -> Result<RecordId, RecordsError> {
         let told = self.told("incluir um registro");
+        self.try_add(collection, new).map_err(|failure| {
+            if failure.is_ambiguous() {
+                return RecordsError::unavailable(format!(
+                    "{}; confira se o registro foi incluído antes de importar de novo",
+                    told(failure)
+                ));
+            }
+            for file in files {
+                drop(self.remove_file(file));
+            }
+            told(failure)
+        })
+    }
+
+    fn add_one(&mut self, collection: &'static str, new: Record) -> Result<RecordId, RecordsError> {
+        let told = self.told("incluir um registro");
+        self.try_add(collection, new).map_err(told)
+    }
+
+    /// Adds a record with those of its fields that the installation has.
+    fn try_add(&mut self, collection: &'static str, mut new: Record) -> Result<RecordId, Failure> {
         let shape = self.shape();
         new.retain(|field, _| shape.may_write((collection, "create"), field));
-        let mut ids = self.add(collection, vec![new]).map_err(told)?;
+        let mut ids = self.add(collection, vec![new])?;
         ids.pop()
-            .ok_or_else(|| RecordsError::unavailable("falta a chave do registro".to_owned()))
+            .ok_or_else(|| Failure::Nonsense("falta a chave do registro".to_owned()))
     }
 
     pub(super) fn set_by_hand(&mut self, mark: &Mark) -> Result<(), RecordsError> {

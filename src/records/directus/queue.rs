@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::DirectusRecords;
+use super::claims::stamp_of;
 use super::items::{Query, Record, and, at, key, or, record_id, text};
 use crate::records::error::RecordsError;
 use crate::records::values::{FileId, Pending, PendingModel, PendingVersion, QueueState, RecordId};
@@ -27,9 +28,16 @@ impl DirectusRecords {
             has(self, "arquivo_original"),
             has(self, "arquivo_com_tags"),
         ]);
-        let fields = ["id", "nome", "arquivo_original", "arquivo_com_tags"];
+        let fields = [
+            "id",
+            "nome",
+            "arquivo_original",
+            "arquivo_com_tags",
+            "date_updated",
+        ];
         let query = Query::of("modelo_contrato", &fields).sort(&["date_created", "id"]);
         let (found, waiting, all) = self.pending(query, (ready, due), limit, ASKED)?;
+        self.remember(Collection::Model, &found);
         let model = |found: &Record| {
             Some(PendingModel {
                 id: record_id(at(found, "id"))?,
@@ -64,11 +72,13 @@ impl DirectusRecords {
             "versao",
             "arquivo",
             "date_created",
+            "date_updated",
             "contrato.numero",
             "contrato.titulo",
         ];
         let query = Query::of("versao", &fields).sort(&["date_created", "id"]);
         let (found, waiting, all) = self.pending(query, (ready, due), limit, ASKED)?;
+        self.remember(Collection::Version, &found);
         let version = |found: &Record| {
             let contract = at(found, "contrato");
             let names = [text(&contract["numero"]), text(&contract["titulo"])];
@@ -88,6 +98,14 @@ impl DirectusRecords {
             waiting,
             blocked: all.saturating_sub(waiting),
         })
+    }
+
+    /// Notes how records were when they were listed.
+    fn remember(&mut self, collection: Collection, found: &[Record]) {
+        let stamped = found
+            .iter()
+            .filter_map(|found| Some(((collection, record_id(at(found, "id"))?), stamp_of(found))));
+        self.listed = stamped.collect();
     }
 
     /// Records that are ready, how many of those there are, and how many are due.

@@ -1,5 +1,7 @@
 //! What is sent to Directus. Knows neither time nor connection.
 
+use std::borrow::Cow;
+
 use reqwest::Method;
 use serde_json::Value;
 
@@ -21,7 +23,7 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// The parts of the path below the base address, as they are.
     pub(super) path: Vec<String>,
-    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) query: Vec<(Cow<'static, str>, String)>,
     /// Media type and bytes.
     pub(super) body: Option<(String, Vec<u8>)>,
     pub(super) repeat: Repeat,
@@ -50,8 +52,12 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
+    pub(super) fn query(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.query.push((name.into(), value.into()));
         self
     }
 

@@ -49,7 +49,9 @@ impl DirectusRecords {
         (mut children, stale): (Vec<Child>, &[RecordId]),
     ) -> Result<Vec<Child>, RecordsError> {
         let told = self.told_of_record("gravar os resultados");
-        if !stale.is_empty() && !self.shape().removes_unlinked(of.collection) {
+        let shape = self.shape();
+        let is_removed = stale.len() <= shape.unlinked && shape.removes_unlinked(of.collection);
+        if !stale.is_empty() && !is_removed {
             self.require(claim)?;
             self.remove(of.collection, stale).map_err(&told)?;
         }
@@ -149,7 +151,9 @@ impl DirectusRecords {
         if !self.is_finished(claim, None)? {
             return Err(lost(claim));
         }
-        let observation = Observation::default().with_error(&mismatch.to_string());
+        let now = self.standing(claim.collection, &claim.id)?;
+        let observation = now.map(|now| now.observation).unwrap_or_default();
+        let observation = observation.with_error(&mismatch.to_string());
         self.close((claim.collection, &claim.id), &observation)?;
         Err(mismatch)
     }

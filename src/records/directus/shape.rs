@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::domain::collections::COLLECTIONS;
 use crate::records::names::Names;
 
-/// The page size where the server sets no smaller one.
+/// The page size where the server sets no smaller one, and what it gives where it is told no number.
 const PAGE: usize = 100;
 
 /// A field of an installation.
@@ -46,13 +46,17 @@ pub(super) struct Shape {
     pub(super) knows_relations: bool,
     /// Rows that the server gives at once.
     pub(super) page: usize,
+    /// Rows that the server takes out of their collection with one request, at most: it looks them up without a number.
+    pub(super) unlinked: usize,
 }
 
 impl Shape {
     /// Asks an installation.
     pub(super) fn ask(client: &mut Client, names: &Names) -> Result<Self, Failure> {
+        let [page, unlinked] = limits(client)?;
         let mut shape = Self {
-            page: page(client)?,
+            page,
+            unlinked,
             ..Self::default()
         };
         match readable(client, &["fields"])? {
@@ -172,12 +176,14 @@ impl Shape {
     }
 }
 
-/// Rows at once: no more than the server gives.
-fn page(client: &mut Client) -> Result<usize, Failure> {
+/// Rows at once: no more than the server gives when it is told a number, and when it is not.
+fn limits(client: &mut Client) -> Result<[usize; 2], Failure> {
     let info = readable(client, &["server", "info"])?.unwrap_or_default();
-    let most = info["queryLimit"]["max"].as_u64().filter(|most| *most > 0);
-    let most = most.and_then(|most| usize::try_from(most).ok());
-    Ok(most.map_or(PAGE, |most| most.min(PAGE)))
+    Ok(["max", "default"].map(|limit| {
+        let most = info["queryLimit"][limit].as_u64().filter(|most| *most > 0);
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        most.map_or(PAGE, |most| most.min(PAGE))
+    }))
 }
 
 /// What stands at a path; none where we may not look.

@@ -207,8 +207,11 @@ impl Records for EmbeddedRecords {
         .and_then(|stored| Ok(transaction.commit().map(|()| stored)?));
         match stored {
             Ok((mut stored, replaced)) => {
-                if let Some(old) = replaced {
-                    self.files.remove(&old)?;
+                // The results are stored, so a report that was replaced and stays undoes nothing.
+                if let Some(old) = replaced
+                    && let Err(error) = self.files.remove(&old)
+                {
+                    tracing::warn!(%error, file = old, "a report that was replaced is still there");
                 }
                 stored.report = self.files.shown(&name);
                 Ok(stored)

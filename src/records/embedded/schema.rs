@@ -128,7 +128,11 @@ fn prepare_patiently(connection: &mut Connection, path: &Path) -> Result<(), Rec
 
 /// Opens the database for reading; one that does not exist is an empty one in memory.
 pub(in crate::records) fn open_for_reading(path: &Path) -> Result<Connection, RecordsError> {
-    if !path.exists() {
+    let is_there = path.try_exists().map_err(|error| RecordsError::Open {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    if !is_there {
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(TABLES)?;
         connection.pragma_update(None, "query_only", true)?;
@@ -153,7 +157,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), RecordsError>
     connection.busy_timeout(BUSY_TIMEOUT)?;
     accept(path, version(connection)?)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    // A decision that was acknowledged is not lost when the power goes.
+    connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Two processes may create it at once: the second one waits here and finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
