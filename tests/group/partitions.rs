@@ -211,23 +211,44 @@ fn a_follower_that_is_cut_off_loses_its_run_to_the_leader_who_stays() {
 #[test]
 fn an_instance_that_stops_hands_its_runs_back_and_they_are_made_elsewhere() {
     let nats = Nats::start();
-    let config = with("5m", &["a", "b", "c", "d"], "3");
-    let one = Instance::start("um", &nats.url(), &config);
+    // Each run goes on until it is let, which nobody does where it is handed back.
+    let script = "echo inicio >> inicios; until test -e solto; do sleep 0.05; done";
+    let entries = ["a", "b", "c", "d"].map(|name| processor(name, &["sh", "-c", script], ""));
+    let config = format!("paralelismo = 2\nintervalo = \"5m\"\n{}", entries.concat());
+    let start = |name| {
+        let mut instance = Instance::leased(name, &nats.url(), &config, "1m");
+        instance.begin();
+        instance
+    };
+    let one = start("um");
     wait_for_leader(&[&one]);
-    let mut two = Instance::start("dois", &nats.url(), &config);
-    wait_until("the second one to work", PATIENCE, || {
-        (lines(&two, "inicios") > 0).then_some(())
+    let mut two = start("dois");
+    wait_until("two runs on each", PATIENCE, || {
+        [&one, &two]
+            .iter()
+            .all(|instance| lines(instance, "inicios") == 2)
+            .then_some(())
     });
+    one.place.write("solto", "");
+    let since = now();
     let stopping = two.running.take().unwrap();
     stopping.signal(Signal::SIGTERM);
     stopping.wait().assert_code(0);
+    wait_until("the other two to begin there", PATIENCE, || {
+        (lines(&one, "inicios") == 4).then_some(())
+    });
+    // Without being handed back they would wait for the end of their lease, 40 s and more.
+    let taken = since.elapsed();
+    assert!(taken <= Duration::from_secs(20), "it took {taken:?}");
     one.running().wait_for_cycles(1);
     let runs = history(&one);
-    assert_eq!(runs.len(), 4, "{runs:?}");
     assert!(
         runs.values().all(|(outcome, _)| outcome == "success"),
         "{runs:?}"
     );
+    let mut attempts: Vec<_> = runs.values().map(|(_, attempts)| *attempts).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 1, 2, 2], "two were made again: {runs:?}");
 }
 
 /// Closes the line of an instance for so many milliseconds: what it runs does not outlive its lease.

@@ -38,8 +38,13 @@ impl Instance {
     }
 
     pub(crate) fn stopped(name: &str, url: &str, config: &str) -> Self {
+        Self::leased(name, url, config, "6s")
+    }
+
+    /// Not started yet, with a lease of its own.
+    pub(crate) fn leased(name: &str, url: &str, config: &str, lease: &str) -> Self {
         let section = format!(
-            "[distribuicao]\nservidores = [\"{url}\"]\ninstancia = \"{name}\"\narrendamento = \"6s\"\n"
+            "[distribuicao]\nservidores = [\"{url}\"]\ninstancia = \"{name}\"\narrendamento = \"{lease}\"\n"
         );
         Self {
             name: name.to_owned(),
