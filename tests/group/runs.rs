@@ -109,12 +109,24 @@ fn a_run_whose_instance_is_killed_is_made_again_elsewhere_and_its_first_attempt_
     // Whoever led and was killed is followed by another leader, which begins a cycle of its own.
     assert!(run.1 >= 1, "{run:?}, the leader was {leader}");
     assert!(heir.metric("orquestrador_run_redeliveries_total") >= Some(1.0));
-    wait_until("both attempts in the history", PATIENCE, || {
-        history(heir)
-            .values()
-            .any(|(outcome, attempts)| outcome == "success" && *attempts == 2)
-            .then_some(())
+    let id = wait_until("both attempts in the history", PATIENCE, || {
+        let mut runs = history(heir).into_iter();
+        let again = runs.find(|(_, (outcome, attempts))| outcome == "success" && *attempts == 2);
+        again.map(|(id, _)| id)
     });
+    let details = heir.place.run(&["execucao", &id, "--json"]).events();
+    let attempts = details[0]["lista_tentativas"].as_array().unwrap();
+    let ends: Vec<_> = attempts
+        .iter()
+        .map(|attempt| (&attempt["resultado"], &attempt["motivo"]))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            (&"error".into(), &"lost".into()),
+            (&"success".into(), &Value::Null)
+        ]
+    );
 }
 
 #[test]
