@@ -1,8 +1,9 @@
 //! What the service answers over HTTP, and when it does not start at all.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -46,6 +47,24 @@ fn draining() -> (Place, Running) {
     place.wait_for_file("pronto");
     running.signal(Signal::SIGTERM);
     (place, running)
+}
+
+/// Somebody who answers one request with this, and tells what was asked; and its address.
+fn one_answer(status: &str, body: &str) -> (JoinHandle<String>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let length = body.len();
+    let answer =
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while !asked.ends_with("\r\n\r\n") && reader.read_line(&mut asked).unwrap() > 0 {}
+        stream.write_all(answer.as_bytes()).unwrap();
+        asked
+    });
+    (answering, url)
 }
 
 #[track_caller]
@@ -143,6 +162,12 @@ fn saude_ends_with_0_only_while_a_healthy_orchestrator_answers() {
     let asked = place.run(&["saude", "--url", &url]);
     asked.assert_code(1);
     asked.assert_complains(&url);
+
+    let (answering, url) = one_answer("503 Service Unavailable", "em pane");
+    let asked = place.run(&["saude", "--url", &url]);
+    asked.assert_code(1);
+    asked.assert_complains("503: em pane");
+    assert!(answering.join().unwrap().starts_with("GET /-/healthy "));
 }
 
 #[test]
