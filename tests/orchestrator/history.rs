@@ -659,6 +659,13 @@ fn a_disk_that_is_full_to_the_last_byte_stops_no_cycle_and_is_told_until_there_i
             .find(|reason| reason.contains("histórico"))
     });
     assert!(reason.contains("o disco está cheio"), "{reason}");
+    let failed = "orquestrador_history_operations_total{operation=\"write\",result=\"failure\"} ";
+    let exposition = running.get("/metrics").body;
+    let failed = exposition
+        .lines()
+        .find_map(|line| line.strip_prefix(failed));
+    let failed: f64 = failed.unwrap().parse().unwrap();
+    assert!(failed > 0.0, "{exposition}");
     let cycles = running.status()["ciclos_executados"].as_u64().unwrap();
     running.wait_for_cycles(cycles + 5);
     fs::remove_file(&filler).unwrap();

@@ -1,6 +1,7 @@
 //! Facts in, exposition out.
 
 mod exemplars;
+mod history;
 
 use super::*;
 use crate::domain::{
