@@ -466,9 +466,14 @@ fn the_death_of_the_spawner_is_told_and_leaves_nobody() {
         Some(0),
         "a lost run is no order\n{finished}"
     );
-    assert!(
-        !finished.stderr.is_empty() || finished.stdout.contains('❌'),
-        "{finished}"
+    finished.assert_complains("❌ o processo que inicia os outros terminou");
+    finished.assert_says("❌ um: o processo foi perdido de vista");
+    let runs = place.run(&["historico", "--json"]).events();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(
+        (&runs[0]["resultado"], &runs[0]["motivo"]),
+        (&"error".into(), &"lost".into()),
+        "{runs:?}"
     );
     place.assert_nothing_is_alive();
 }
