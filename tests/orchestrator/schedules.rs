@@ -57,9 +57,12 @@ fn an_own_schedule_starts_on_the_second_while_the_main_cycle_runs_long() {
 
 #[test]
 fn a_run_that_is_still_there_is_replaced_and_nothing_of_it_is_left() {
+    // Its end takes a while, and `ocupado` is there for as long.
+    let script = "trap 'sleep 0.4; rmdir ocupado; exit 0' TERM; mkdir ocupado || echo . >> juntos; \
+        echo . >> novo; sleep 100 & wait";
     let text = processor(
         "novo",
-        &["sh", "-c", "echo . >> novo; sleep 100"],
+        &["sh", "-c", script],
         "agenda = \"* * * * * *\"\nsobreposicao = \"substituir\"\n",
     );
     let place = Place::with_config(&text);
@@ -67,6 +70,7 @@ fn a_run_that_is_still_there_is_replaced_and_nothing_of_it_is_left() {
     wait_for_lines(&place, "novo", 3);
     let ended = service.stop();
     assert!(ended.stdout.contains("\"reason\":\"replaced\""), "{ended}");
+    assert!(!place.has("juntos"), "two ran at once\n{ended}");
     place.assert_nothing_is_alive();
 }
 
