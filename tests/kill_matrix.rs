@@ -18,6 +18,7 @@ mod orchestrator {
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -357,6 +358,14 @@ fn starts_that_hang_in_their_file_system_are_given_up_and_hold_up_no_other_run()
     assert_eq!(beside["outcome"], "timeout", "{beside}");
     let after = end_in(&finished, "depois");
     assert_eq!(after["outcome"], "success", "{after}");
+    let at = |event: &Value| -> Timestamp { event["timestamp"].as_str().unwrap().parse().unwrap() };
+    let mut all = events(&finished.stdout);
+    let began = all.find(|event| event["event"] == "cycle_started").unwrap();
+    // Those that hang do so for 10 s.
+    for (end, most) in [(&after, 5), (&beside, 7)] {
+        let taken = at(end).duration_since(at(&began));
+        assert!(taken < SignedDuration::from_secs(most), "{taken:?}: {end}");
+    }
     finished.assert_silent_about("não terminou a tempo");
 }
 
