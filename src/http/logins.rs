@@ -138,6 +138,11 @@ fn digest(user: &str, password: &str) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+    use tokio::time::Instant;
+
     use super::*;
 
     fn basic(user: &str, password: &str) -> String {
@@ -179,9 +184,26 @@ mod tests {
         );
     }
 
+    /// The time in which a wrong password is refused that nobody has tried.
+    async fn refusal(logins: &Logins, user: &str, guess: usize) -> Duration {
+        let wrong = basic(user, &format!("palpite {guess}"));
+        let began = Instant::now();
+        let denied = logins.check(Some(&wrong)).await;
+        let elapsed = began.elapsed();
+        assert_eq!(denied, Err(Denial::Unauthorized));
+        elapsed
+    }
+
     #[tokio::test]
     async fn an_unknown_user_costs_a_hash_like_a_known_one() {
         let logins = logins();
+        let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+        for guess in 0..3 {
+            known = known.min(refusal(&logins, "ana", guess).await);
+            unknown = unknown.min(refusal(&logins, "bia", guess).await);
+        }
+        // Without a hash it would be some hundredth part.
+        assert!(unknown * 4 >= known, "{unknown:?} instead of {known:?}");
         let parts: bcrypt::HashParts = logins.decoy.parse().expect("a hash");
         assert_eq!(parts.get_cost(), 4, "the cost of the users' hashes");
         for password in ["", "abre-te sésamo"] {
@@ -197,12 +219,24 @@ mod tests {
         let logins = logins();
         let right = basic("ana", "abre-te sésamo");
         assert_eq!(logins.check(Some(&right)).await, Ok(()));
-        for guess in 0..=REMEMBERED {
+        let count = || {
+            let known = logins.known.lock().expect("not poisoned");
+            (known.granted.len(), known.refused.len())
+        };
+        for guess in 0..REMEMBERED {
             let guess = basic("ana", &guess.to_string());
             assert!(logins.check(Some(&guess)).await.is_err());
         }
-        let known = logins.known.lock().expect("not poisoned");
-        assert!(known.refused.len() <= REMEMBERED);
-        assert_eq!(known.granted.len(), 1);
+        assert_eq!(count(), (1, REMEMBERED));
+        let last = basic("ana", "a última");
+        assert!(logins.check(Some(&last)).await.is_err());
+        let (granted, refused) = count();
+        assert_eq!(granted, 1);
+        assert!((1..=REMEMBERED).contains(&refused), "{refused}");
+        // Nothing can be hashed now, and both are known.
+        let _turn = logins.one.acquire().await;
+        let told = |credentials| logins.check(Some(credentials)).now_or_never();
+        assert_eq!(told(&last), Some(Err(Denial::Unauthorized)));
+        assert_eq!(told(&right), Some(Ok(())));
     }
 }
