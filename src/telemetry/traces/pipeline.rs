@@ -148,3 +148,32 @@ pub(super) fn tell(account: &Account, edge: &Edge) {
         Edge::Recovered => tracing::warn!("a exportação de {what} voltou a funcionar"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::ExportState;
+    use super::super::{sending, settings};
+    use super::*;
+    use crate::domain::{Clock, samples};
+
+    #[tokio::test]
+    async fn an_error_that_repeats_the_address_with_its_password_is_kept_without_it() {
+        let endpoint = "http://usuario:senhasecreta@coletor:4318";
+        let variable = |name: &str| (name == settings::TRACES.endpoint).then_some(endpoint);
+        let asked = settings::read(settings::TRACES, variable);
+        let asked = asked.expect("understood").expect("an export");
+        let known = Mask::new([("OTEL_EXPORTER_OTLP_HEADERS", "abcdefgh")], &[]);
+        let clock = Clock::new(samples::instant);
+        let sending = sending(&asked, "traços", (clock, &known));
+        let text = format!("{endpoint} refused abcdefgh: 401");
+        let refused = async { Err(OTelSdkError::InternalFailure(text)) };
+        sending.send(1, refused).await.expect_err("refused");
+        let ExportState::Degraded { error, .. } = sending.account.counts().state else {
+            panic!("{:?}", sending.account.counts());
+        };
+        assert!(
+            error.contains("http://***@coletor:4318 refused ***: 401"),
+            "{error}"
+        );
+    }
+}
