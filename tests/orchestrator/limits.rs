@@ -1,6 +1,7 @@
 //! What a run may use, and what becomes of its output: `limites` and `saida`.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::Value;
 
@@ -40,6 +41,52 @@ fn enforcement(finished: &Finished) -> String {
         .collect()
 }
 
+/// Our path in the hierarchy of this controller; that of no controller is the unified one.
+fn group_of(controller: &str) -> Option<String> {
+    let groups = fs::read_to_string("/proc/self/cgroup").expect("groups");
+    groups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let mut controllers = controllers.split(',');
+        controllers
+            .any(|found| found == controller)
+            .then(|| path.trim_end_matches('/').to_owned())
+    })
+}
+
+/// Whether a control group can be made in `folder` that has these files.
+fn can_be_made(folder: &str, files: &[&str]) -> bool {
+    let made = tempfile::Builder::new().prefix("teste-").tempdir_in(folder);
+    made.is_ok_and(|made| {
+        let path = made.keep();
+        let has_all = files.iter().all(|file| path.join(file).exists());
+        fs::remove_dir(path).expect("an empty group");
+        has_all
+    })
+}
+
+/// Whether whoever is in our place can be bound by a group of this controller: it is tried.
+fn can_be_bound(controller: &str) -> bool {
+    let unified = group_of("").is_some_and(|path| {
+        let folder = format!("/sys/fs/cgroup{path}");
+        let delegation = format!("{folder}/cgroup.subtree_control");
+        let delegated = fs::OpenOptions::new().write(true).open(delegation);
+        let asked = delegated.map(|mut file| file.write_all(b"+memory +pids").ok());
+        asked.is_ok() && can_be_made(&folder, &["memory.max", "pids.max"])
+    });
+    unified
+        || group_of(controller).is_some_and(|path| {
+            can_be_made(&format!("/sys/fs/cgroup/{controller}{path}"), &["tasks"])
+        })
+}
+
+/// Whether the start says that a group bounds this, which it says exactly where one can.
+#[track_caller]
+fn is_bound_by_group(finished: &Finished, key: &str, controller: &str) -> bool {
+    let said = enforcement(finished).contains(&format!("{key} por cgroup"));
+    assert_eq!(said, can_be_bound(controller), "{controller}\n{finished}");
+    said
+}
+
 #[test]
 fn a_run_that_wants_more_memory_than_its_limit_fails_and_says_oom_where_the_kernel_tells() {
     let glutton = [
@@ -54,7 +101,7 @@ fn a_run_that_wants_more_memory_than_its_limit_fails_and_says_oom_where_the_kern
         processor("modesto", &modest, limit),
     ]
     .concat());
-    let by_group = enforcement(&finished).contains("memoria por cgroup");
+    let by_group = is_bound_by_group(&finished, "memoria", "memory");
     let expected = if by_group { "oom" } else { "exit_code" };
     assert_eq!(
         finished.outcome("guloso"),
@@ -72,7 +119,7 @@ fn a_run_cannot_have_more_processes_than_its_limit_where_that_is_bound_by_a_grou
         "for i in 1 2 3 4 5 6 7 8; do sleep 0.2 & done; wait",
     ];
     let (_place, finished) = run(&processor("muitos", &forks, "limites = { processos = 4 }"));
-    if enforcement(&finished).contains("processos por cgroup") {
+    if is_bound_by_group(&finished, "processos", "pids") {
         assert_eq!(finished.outcome("muitos").0, "failure", "{finished}");
     } else {
         eprintln!(
@@ -108,12 +155,18 @@ fn cpu_time_and_open_files_are_bound_for_the_process() {
 
 #[test]
 fn no_control_group_is_left_after_the_end() {
-    let (_place, finished) = run(&processor(
+    let (place, finished) = run(&processor(
         "um",
-        &["true"],
+        &["cp", "/proc/self/cgroup", "grupos"],
         "limites = { memoria = \"64MiB\", processos = 8 }",
     ));
     finished.assert_code(0);
+    let mine = format!("orquestrador-{}", finished.pid);
+    assert_eq!(
+        place.read("grupos").contains(&mine),
+        can_be_bound("memory") || can_be_bound("pids"),
+        "{finished}"
+    );
     let groups = fs::read_to_string("/proc/self/cgroup").expect("groups");
     for line in groups.lines() {
         let Some((controller, path)) = line
@@ -126,7 +179,6 @@ fn no_control_group_is_left_after_the_end() {
         let Ok(entries) = fs::read_dir(folder.trim_end_matches('/')) else {
             continue;
         };
-        let mine = format!("orquestrador-{}", finished.pid);
         let left: Vec<_> = entries
             .flatten()
             .map(|entry| entry.file_name())
