@@ -224,7 +224,9 @@ fn resource(is_named: bool) -> Resource {
 /// `mask`, and what the endpoint's address says of its user.
 fn masked(mask: &Mask, asked: &Asked) -> Mask {
     let credentials = asked.credentials.as_deref();
-    mask.and(&Mask::new(credentials.map(|user| ("AUTH", user)), &[]))
+    let password = credentials.and_then(|both| Some(both.split_once(':')?.1));
+    let secrets = credentials.into_iter().chain(password);
+    mask.and(&Mask::new(secrets.map(|secret| ("AUTH", secret)), &[]))
 }
 
 /// The trace context of a span; none when it is not recorded.

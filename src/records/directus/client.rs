@@ -516,11 +516,16 @@ mod tests {
         let stopper = std::thread::spawn(move || {
             let held = silent.accept().expect("a client");
             stop.store(true, Ordering::Relaxed);
-            held
+            (held, Instant::now())
         });
         let interrupted = client.json(&Request::get(&["items"]));
-        drop(stopper.join().expect("stopped"));
+        let (_held, asked) = stopper.join().expect("stopped");
         assert_eq!(interrupted, Err(Failure::Interrupted));
+        let took = asked.elapsed();
+        assert!(
+            took < LAST_TIMEOUT / 2,
+            "a question was waited for: {took:?}"
+        );
     }
 
     #[test]

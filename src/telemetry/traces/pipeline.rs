@@ -165,14 +165,14 @@ mod tests {
         let known = Mask::new([("OTEL_EXPORTER_OTLP_HEADERS", "abcdefgh")], &[]);
         let clock = Clock::new(samples::instant);
         let sending = sending(&asked, "traços", (clock, &known));
-        let text = format!("{endpoint} refused abcdefgh: 401");
+        let text = format!("{endpoint} refused abcdefgh: 401, senhasecreta");
         let refused = async { Err(OTelSdkError::InternalFailure(text)) };
         sending.send(1, refused).await.expect_err("refused");
         let ExportState::Degraded { error, .. } = sending.account.counts().state else {
             panic!("{:?}", sending.account.counts());
         };
         assert!(
-            error.contains("http://***@coletor:4318 refused ***: 401"),
+            error.contains("http://***@coletor:4318 refused ***: 401, ***"),
             "{error}"
         );
     }
