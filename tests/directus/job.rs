@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orquestrador::records::{ClaimResult, Collection};
+use orquestrador::records::{ClaimResult, Collection, NewReport, PendingVersion, RecordsError};
 use serde_json::{Value, json};
 
 use crate::proxy::{Fault, Proxy};
@@ -344,6 +344,41 @@ fn a_version_that_gets_another_file_after_it_was_listed_is_listed_anew() {
             .unwrap();
         assert!(matches!(claimed, ClaimResult::Ours(_)), "{claimed:?}");
     }
+}
+
+#[test]
+#[ignore = "needs a real Directus: make test-directus"]
+fn a_version_that_is_only_touched_in_work_is_finished_and_one_with_another_file_goes_back() {
+    let server = Server::start();
+    let _world = World::populate(&server, 1, 2);
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = importer(&server, &folder);
+    let now = Timestamp::now();
+    let report = NewReport {
+        name: "r.html".to_owned(),
+        html: "<!doctype html>".to_owned(),
+    };
+    let mut store = |change: &dyn Fn(&[PendingVersion]) -> Value| {
+        let listed = records.pending_versions(10, now).unwrap().records;
+        let version = &listed[0].id;
+        let claimed = records.claim(Collection::Version, version, now).unwrap();
+        let ClaimResult::Ours(claim) = claimed else {
+            panic!("{claimed:?}");
+        };
+        server.change("versao", &version.0, &change(&listed));
+        records.store_comparison(&claim, &[], &report, now)
+    };
+    let state = || server.items("versao", "status,observacao")[0].clone();
+    let stored = store(&|listed| json!({ "arquivo": listed[1].file.as_ref().unwrap().0 }));
+    assert!(
+        matches!(stored, Err(RecordsError::ClaimLost { .. })),
+        "{stored:?}"
+    );
+    assert_eq!(state()["status"], "processar");
+    assert!(matches!(state()["observacao"].as_str(), None | Some("")));
+    let stored = store(&|_| json!({ "versao": "com outro nome" }));
+    assert!(stored.is_ok(), "{stored:?}");
+    assert_eq!(state()["status"], "concluido");
 }
 
 #[test]

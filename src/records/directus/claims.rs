@@ -10,8 +10,25 @@ use crate::records::observation::Observation;
 use crate::records::values::{Claim, ClaimResult, RecordId};
 use crate::records::vocabulary::{Collection, MAX_TRIES, State};
 
-/// What decides whether a record is due, and who has it.
-const HOLDING: [&str; 5] = ["id", "status", "date_created", "date_updated", "observacao"];
+/// What decides whether a record is due, who has it, and what the work is about.
+const HOLDING: [&str; 9] = [
+    "id",
+    "status",
+    "date_created",
+    "date_updated",
+    "observacao",
+    "arquivo",
+    "arquivo_original",
+    "arquivo_com_tags",
+    "contrato",
+];
+/// The fields that the work is about; a collection has some of them.
+const SUBJECT: [&str; 4] = [
+    "arquivo",
+    "arquivo_original",
+    "arquivo_com_tags",
+    "contrato",
+];
 
 /// What a record says about its turn.
 #[derive(Debug, Clone)]
@@ -22,12 +39,17 @@ pub(super) struct Standing {
     /// When it was last changed, or made.
     changed: Option<Timestamp>,
     pub(super) observation: Observation,
+    /// What the work is about.
+    subject: Subject,
 }
+
+/// The values of [`SUBJECT`].
+pub(super) type Subject = [String; SUBJECT.len()];
 
 /// Whose a record is that we claimed.
 enum Holding {
     Ours(Observation),
-    /// Nobody took it, but a person changed it while we worked.
+    /// Nobody took it, but what the work is about was changed while we worked.
     Changed(Observation),
     Lost,
 }
@@ -65,6 +87,7 @@ impl DirectusRecords {
         let Some(stamp) = self.hold((collection, id), &found, &held)? else {
             return Ok(ClaimResult::Taken);
         };
+        self.subject = Some((holder.clone(), found.subject));
         let claim = Claim {
             collection,
             id: id.clone(),
@@ -225,7 +248,7 @@ impl DirectusRecords {
         let Some(found) = found.filter(|found| found.state == State::Running) else {
             return Ok(Holding::Lost);
         };
-        let (stamp, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
+        let (stamp, holder) = stamp_and_holder(claim);
         let own = self.own_change.as_ref();
         let own = own.and_then(|(of, stamp)| (of == holder).then_some(stamp.as_str()));
         let is_same = found.stamp == own.unwrap_or(stamp);
@@ -239,7 +262,11 @@ impl DirectusRecords {
         if found.observation.holder.as_deref() != Some(holder) {
             return Ok(Holding::Lost);
         }
-        Ok(if is_same {
+        // Others write to it, too: a flow of the installation, a person who names it anew.
+        let subject = self.subject.as_ref();
+        let is_about_the_same =
+            subject.is_some_and(|(of, subject)| of == holder && *subject == found.subject);
+        Ok(if is_same || is_about_the_same {
             Holding::Ours(found.observation)
         } else {
             Holding::Changed(found.observation)
@@ -265,7 +292,7 @@ impl DirectusRecords {
             }
         };
         if let Some(stamp) = stamp {
-            let (_, holder) = claim.stamp.rsplit_once(' ').unwrap_or_default();
+            let (_, holder) = stamp_and_holder(claim);
             self.own_change = Some((holder.to_owned(), stamp));
         }
         changed.map(drop).map_err(told)
@@ -293,6 +320,7 @@ impl DirectusRecords {
         Ok(Some(Standing {
             state: self.vocabulary.read(&field("status")),
             stamp: stamp_of(&found),
+            subject: SUBJECT.map(field),
             changed: dates.iter().find_map(|date| instant(date)),
             observation,
         }))
@@ -314,6 +342,10 @@ impl DirectusRecords {
 fn holder() -> String {
     let id = uuid::Uuid::now_v7().simple().to_string();
     id.get(20..).unwrap_or(&id).to_owned()
+}
+
+fn stamp_and_holder(claim: &Claim) -> (&str, &str) {
+    claim.stamp.rsplit_once(' ').unwrap_or_default()
 }
 
 pub(super) fn lost(claim: &Claim) -> RecordsError {

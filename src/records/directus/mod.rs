@@ -27,6 +27,7 @@ use rusqlite::Connection;
 use secrecy::SecretString;
 
 pub use self::backend::{Finding, Gravity};
+use self::claims::Subject;
 use self::client::Client;
 use self::failure::Failure;
 use self::items::Record;
@@ -58,6 +59,8 @@ pub struct DirectusRecords {
     shape: Option<Arc<Shape>>,
     /// The stamps of the records that were listed last, where they have one.
     listed: HashMap<(Collection, RecordId), String>,
+    /// The holder of the last claim, and what its work is about.
+    subject: Option<(String, Subject)>,
     /// The holder of a claim, and the stamp that a change of our own gave its record since.
     own_change: Option<(String, String)>,
 }
@@ -100,6 +103,7 @@ impl DirectusRecords {
             tries,
             shape: None,
             listed: HashMap::new(),
+            subject: None,
             own_change: None,
         })
     }
