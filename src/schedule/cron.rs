@@ -104,7 +104,9 @@ impl Cron {
                 // The offset before the gap puts the skipped time after it.
                 AmbiguousOffset::Gap { before, .. } => {
                     let after = before.to_timestamp(local).ok()?;
-                    self.zone.preceding(after).next()?.timestamp()
+                    // The very start of the gap is the change itself, and what precedes an instant is before it.
+                    let beyond = after.checked_add(SignedDuration::from_nanos(1)).ok()?;
+                    self.zone.preceding(beyond).next()?.timestamp()
                 }
                 AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok()?,
             };
@@ -200,6 +202,49 @@ mod tests {
             instants("30 2 * * *", "America/New_York", "2026-03-07T00:00:00Z", 3),
             expected
         );
+    }
+
+    #[test]
+    fn a_fixed_time_at_the_very_start_of_the_skipped_hour_runs_once_right_after_it() {
+        for (expression, zone, from, expected) in [
+            (
+                "0 2 * * *",
+                "America/New_York",
+                "2026-03-07T08:00:00Z",
+                ["2026-03-08T07:00:00Z", "2026-03-09T06:00:00Z"],
+            ),
+            (
+                "0 2 * * *",
+                "Europe/Berlin",
+                "2026-03-28T02:00:00Z",
+                ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"],
+            ),
+            (
+                "0 1 * * *",
+                "Europe/London",
+                "2026-03-28T02:00:00Z",
+                ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"],
+            ),
+            // Midnight itself is skipped.
+            (
+                "@daily",
+                "Africa/Cairo",
+                "2026-04-23T00:00:00Z",
+                ["2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"],
+            ),
+            (
+                "0 2 14 3 *",
+                "America/New_York",
+                "2027-01-01T00:00:00Z",
+                ["2027-03-14T07:00:00Z", "2028-03-14T06:00:00Z"],
+            ),
+        ] {
+            assert_eq!(
+                instants(expression, zone, from, 2),
+                expected,
+                "{expression} {zone}"
+            );
+        }
     }
 
     #[test]
