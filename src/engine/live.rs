@@ -1,5 +1,6 @@
 //! What becomes of a run's lines while it runs: readers are told, a file keeps them. Refuses to know the process.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +110,7 @@ impl Live {
         for text in cutter.take(chunk) {
             self.give(stream, text);
         }
+        self.flush();
     }
 
     /// Whether nobody needs every line.
@@ -131,6 +133,7 @@ impl Live {
                 self.give(stream, text);
             }
         }
+        self.flush();
     }
 
     fn give(&mut self, stream: Stream, text: String) {
@@ -139,15 +142,7 @@ impl Live {
             stream,
             text,
         };
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.write(&line)
-        {
-            tracing::warn!(
-                "a saída de {} não pode mais ser gravada: {error}",
-                self.run.spec.name
-            );
-            self.file = None;
-        }
+        self.keep(|file| file.write(&line));
         if let Some(readers) = &self.readers {
             readers.observers.state(&Event::RunOutput {
                 run: Arc::clone(&self.run),
@@ -155,11 +150,31 @@ impl Live {
             });
         }
     }
+
+    /// Who looks into the file of a quiet run finds what it has said, and a full disk is told while the run goes on.
+    fn flush(&mut self) {
+        self.keep(OutputFile::flush);
+    }
+
+    fn keep(&mut self, work: impl FnOnce(&mut OutputFile) -> io::Result<()>) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = work(file)
+        {
+            tracing::warn!(
+                "a saída de {} não pode mais ser gravada: {error}",
+                self.run.spec.name
+            );
+            self.file = None;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Mutex, PoisonError};
+
+    use tracing::Subscriber;
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
     use super::*;
     use crate::domain::{Observer, samples};
@@ -213,5 +228,53 @@ mod tests {
         let (mut live, lines) = live(false);
         flood(&mut live);
         assert_eq!(lines.0.lock().expect("unpoisoned").len(), 80 * 1024);
+    }
+
+    /// Counts what is told to people.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<usize>>);
+
+    impl<S: Subscriber> Layer<S> for Told {
+        fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+    }
+
+    fn kept_in(path: &Path) -> Live {
+        let clock = Clock::new(samples::instant);
+        let spec = OutputFileSpec {
+            rotate_at: 1024 * 1024,
+            copies: 1,
+        };
+        Live::new(&samples::run_start("bom"), clock, &Mask::default()).kept_in(path, &spec)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_that_a_full_disk_does_not_take_are_told_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bom.log");
+        std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+        // Without a line end, it is the end of the run that has something to write.
+        for chunk in [b"um\ndois\ntres\n".as_slice(), b"um"] {
+            let told = Told::default();
+            let subscriber = tracing_subscriber::registry().with(told.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                let mut live = kept_in(&path);
+                live.take(Stream::Stdout, chunk);
+                live.finish();
+            });
+            assert_eq!(*told.0.lock().expect("unpoisoned"), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_stands_in_the_file_while_its_run_goes_on_in_silence() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bom.log");
+        let mut live = kept_in(&path);
+        live.take(Stream::Stdout, b"comecei\n");
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert_eq!(text, "2026-11-22T18:04:06.000Z stdout comecei\n");
+        drop(live);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{OutputFileSpec, OutputLine};
 
-/// An open file; what is written is on its way to the disk when it is dropped.
+/// An open file. What is written goes to it by [`OutputFile::flush`], which alone tells whether it could.
 pub struct OutputFile {
     path: PathBuf,
     spec: OutputFileSpec,
@@ -46,6 +46,15 @@ impl OutputFile {
         self.writer.write_all(text.as_bytes())?;
         self.length += text.len() as u64;
         Ok(())
+    }
+
+    /// Hands everything that was written to the system.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 
     /// `NAME.log` becomes `NAME.log.1`, that `NAME.log.2`, and the last copy goes.
