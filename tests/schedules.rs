@@ -68,6 +68,19 @@ impl Account {
         self.cycles.iter().map(|(_, trigger)| *trigger).collect()
     }
 
+    /// The second of each start and what ended it, in order; of the runs of one start, each.
+    fn ends(&self) -> Vec<(i64, &'static str)> {
+        let ends = self.seconds().into_iter().zip(&self.outcomes);
+        let mut ends: Vec<_> = ends
+            .map(|(second, outcome)| {
+                let second = second - epoch().as_second();
+                (second, outcome.reason().unwrap_or("success"))
+            })
+            .collect();
+        ends.sort_unstable();
+        ends
+    }
+
     fn skipped(&self) -> usize {
         let skip = Outcome::Skip(SkipReason::Overlap);
         self.outcomes
@@ -394,18 +407,7 @@ async fn the_runs_of_one_start_are_one_start_to_an_overlap() {
     let stage = stage(plan(cron("0 0 1 1 *", "UTC"), specs), epoch());
     sleep(Duration::from_millis(42_500)).await;
     let ledger = stage.stop().await;
-    let ends = |name: &str| -> Vec<_> {
-        let account = ledger.of(name);
-        let cycles = account.cycles.iter().zip(&account.outcomes);
-        let mut ends: Vec<_> = cycles
-            .map(|((at, _), outcome)| {
-                let second = at.as_second() - epoch().as_second();
-                (second, outcome.reason().unwrap_or("success"))
-            })
-            .collect();
-        ends.sort_unstable();
-        ends
-    };
+    let ends = |name: &str| ledger.of(name).ends();
     let both = |second: i64, word: &'static str| [(second, word); 2];
     let skipped = [(20, "overlap"), (30, "overlap")];
     assert_eq!(
@@ -653,6 +655,94 @@ async fn an_interval_that_was_removed_and_came_back_starts_once_each_time() {
     let start = epoch().as_second();
     assert_eq!(ledger.of("a").seconds(), [0, 11, 22].map(|at| start + at));
     assert_eq!(ledger.of("b").seconds(), [0, 5, 16].map(|at| start + at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_still_runs_of_a_processor_that_was_removed_and_came_back_is_an_overlap() {
+    let with = |name: &str, timing, runs| {
+        Arc::new(ProcessorSpec {
+            instances: Instances::Fixed(runs),
+            ..ProcessorSpec::clone(&spec(name, 25, timing))
+        })
+    };
+    let every = |overlap| Timing {
+        overlap,
+        ..own("*/10 * * * * *")
+    };
+    let interval = Timing {
+        schedule: Some(ScheduleSpec::Interval(Duration::from_secs(10))),
+        ..Timing::default()
+    };
+    let specs = vec![
+        with("skip", every(Overlap::Skip), 1),
+        with("several", every(Overlap::Skip), 2),
+        with("queue", every(Overlap::Queue), 1),
+        with("replace", every(Overlap::Replace), 1),
+        with("interval", interval, 1),
+    ];
+    let main = cron("0 0 1 1 *", "UTC");
+    let reload = |specs: &[Arc<ProcessorSpec>]| {
+        let plan = plan(main.clone(), specs.to_vec());
+        Request::Reload(Box::new((plan, Difference::default())))
+    };
+    let stage = stage(plan(main.clone(), specs.clone()), epoch());
+    sleep(Duration::from_millis(12_500)).await;
+    stage.control.ask(reload(&[]));
+    sleep(Duration::from_secs(2)).await;
+    stage.control.ask(reload(&specs));
+    sleep(Duration::from_secs(28)).await;
+    let ledger = stage.stop().await;
+    let skipped = [
+        (10, "success"),
+        (20, "overlap"),
+        (30, "overlap"),
+        (40, "shutdown"),
+    ];
+    assert_eq!(ledger.of("skip").ends(), skipped);
+    let mut ended = ledger.of("several").ends();
+    ended.dedup();
+    assert_eq!(ended, skipped);
+    assert_eq!(
+        ledger.of("queue").ends(),
+        [
+            (10, "success"),
+            (20, "shutdown"),
+            (30, "overlap"),
+            (40, "shutdown")
+        ]
+    );
+    assert_eq!(
+        ledger.of("replace").ends(),
+        [
+            (10, "replaced"),
+            (20, "replaced"),
+            (30, "replaced"),
+            (40, "shutdown")
+        ]
+    );
+    assert_eq!(
+        ledger.of("interval").ends(),
+        [(0, "success"), (35, "shutdown")]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_main_cycle_that_runs_on_while_nobody_shares_its_schedule_is_an_overlap_afterwards() {
+    let main = cron("*/10 * * * * *", "UTC");
+    let shares = || vec![spec("a", 25, Timing::default())];
+    let reload =
+        |specs| Request::Reload(Box::new((plan(main.clone(), specs), Difference::default())));
+    let stage = stage(plan(main.clone(), shares()), epoch());
+    sleep(Duration::from_millis(12_500)).await;
+    let alone = spec("a", 25, own("0 0 1 1 *"));
+    stage.control.ask(reload(vec![alone]));
+    sleep(Duration::from_secs(2)).await;
+    stage.control.ask(reload(shares()));
+    sleep(Duration::from_secs(28)).await;
+    let ledger = stage.stop().await;
+    let start = epoch().as_second();
+    assert_eq!(ledger.of("main").seconds(), [10, 40].map(|at| start + at));
+    assert_eq!(ledger.of("main").missed, [("overrun", 2)].into());
 }
 
 #[test]

@@ -183,6 +183,7 @@ impl<R: Runner> Scheduler<R> {
         new.sort_unstable_by_key(|(_, track)| track.order);
         for (key, mut track) in new {
             let Some(before) = old.remove(&key) else {
+                track.flights = self.leaving.remove(&key).unwrap_or_default();
                 self.tracks.insert(key.clone(), track);
                 if !self.is_standby {
                     self.begin(&key);
@@ -213,6 +214,9 @@ impl<R: Runner> Scheduler<R> {
         for (key, track) in old {
             let backlog: Vec<_> = track.backlog.into_iter().collect();
             self.count_backlog(&key, &backlog);
+            if !track.flights.is_empty() {
+                self.leaving.insert(key, track.flights);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::control::{Control, Request, Requests};
 use super::cycle::Cycles;
 use super::plan::Plan;
 use super::runner::Runner;
-use super::track::{Key, Queue, Track};
+use super::track::{Flight, Key, Queue, Track};
 use crate::domain::{Cycle, Event, MissReason, Restored, Trigger};
 
 /// The longest time between two ticks of the loop.
@@ -41,6 +41,8 @@ pub struct Scheduler<R> {
     pub(super) cycles: Arc<Cycles<R>>,
     pub(super) plan: Arc<Plan>,
     pub(super) tracks: HashMap<Key, Track>,
+    /// What still flies of schedules that a reload removed: an overlap, should they come back.
+    pub(super) leaving: HashMap<Key, Vec<Flight>>,
     /// By wall time: instants of patterns.
     pub(super) instants: Queue<Timestamp>,
     /// By the monotonic clock: ends of intervals.
@@ -74,6 +76,7 @@ impl<R: Runner> Scheduler<R> {
         Self {
             plan: Arc::new(cycles.plan.clone()),
             tracks: HashMap::new(),
+            leaving: HashMap::new(),
             instants: Queue::new(),
             intervals: Queue::new(),
             wall: cycles.clock.now(),
@@ -221,7 +224,7 @@ impl<R: Runner> Scheduler<R> {
             self.last = landed.cycle.or(self.last.take());
         }
         let Some(track) = self.tracks.get_mut(&landed.key) else {
-            return;
+            return self.left(&landed.key, landed.flight);
         };
         let before = track.flights.len();
         track.flights.retain(|flight| flight.id != landed.flight);
@@ -232,6 +235,16 @@ impl<R: Runner> Scheduler<R> {
         if track.flights.len() < before {
             self.look_at_clocks();
             self.go_on(&landed.key);
+        }
+    }
+
+    /// The end of a cycle whose schedule a reload removed.
+    fn left(&mut self, key: &Key, landed: u64) {
+        if let Some(flights) = self.leaving.get_mut(key) {
+            flights.retain(|flight| flight.id != landed);
+            if flights.is_empty() {
+                self.leaving.remove(key);
+            }
         }
     }
 
