@@ -108,6 +108,11 @@ impl State {
             self.cycles.expose(mode, Schedule::Own);
         }
         self.processors.expose(configured, now);
+        self.expose_reports();
+    }
+
+    /// Reports of the processors that are known are taken and served, and no others.
+    fn expose_reports(&mut self) {
         self.reports.expose(self.processors.names());
     }
 }
@@ -230,6 +235,7 @@ impl Metrics {
         let bucket = state.processors.finished(run);
         if !state.processors.knows(run.start.spec.name.as_str()) {
             // Its last run has ended, or this is a late one.
+            state.expose_reports();
             return self.exemplars.retain(|name| state.processors.knows(name));
         }
         drop(state);

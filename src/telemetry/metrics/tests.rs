@@ -2,6 +2,7 @@
 
 mod exemplars;
 mod history;
+mod reports;
 
 use super::*;
 use crate::domain::{
@@ -28,6 +29,21 @@ fn metrics() -> Metrics {
     let metrics = Metrics::new(&[1.0, 2.0, 120.0]);
     metrics.expose_known(&known).expect("exposed");
     metrics
+}
+
+/// These processors from now on.
+fn reload(names: &[&str]) -> Event {
+    Event::ConfigReloaded(Arc::new(Reload {
+        at: samples::instant(),
+        result: ReloadResult::Applied {
+            difference: Difference::default(),
+            mode: Mode::Sequential,
+            slots: 1,
+            main: ScheduleSpec::Interval(Duration::from_mins(1)),
+            processors: names.iter().map(|name| samples::configured(name)).collect(),
+            period: None,
+        },
+    }))
 }
 
 fn text(metrics: &Metrics) -> String {
@@ -281,36 +297,6 @@ async fn every_family_that_is_served_stands_in_the_table_and_every_one_of_the_ta
     for name in names::WITH_EXEMPLARS {
         assert!(known.iter().any(|(known, _)| known == name), "{name}");
     }
-}
-
-#[test]
-fn a_report_is_served_with_its_processor_and_a_refused_one_is_counted() {
-    let metrics = metrics();
-    let report = |report| Event::MetricsReported {
-        run: samples::run_start("bom"),
-        at: samples::instant(),
-        report,
-    };
-    let content = |text: &str| Report::Content(text.as_bytes().into());
-    metrics.observe(&report(content(
-        "# TYPE docs_total counter\ndocs_total 3\n",
-    )));
-    metrics.observe(&report(content("???")));
-    metrics.observe(&report(Report::TooLarge));
-    let text = text(&metrics);
-    assert!(
-        text.contains("\ndocs_total{processor=\"bom\"} 3\n"),
-        "{text}"
-    );
-    let rejected = |reason: &str| {
-        let series =
-            format!("processor_metrics_rejected_total{{processor=\"bom\",reason=\"{reason}\"}}");
-        value(&text, &series)
-    };
-    let reasons = ["syntax", "too_large", "unreadable"].map(rejected);
-    assert_eq!(reasons, [Some(1.0), Some(1.0), Some(0.0)]);
-    let last = "processor_metrics_last_report_timestamp_seconds{processor=\"bom\"}";
-    assert_eq!(value(&text, last), Some(1_795_370_646.0));
 }
 
 #[test]

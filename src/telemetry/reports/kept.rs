@@ -53,6 +53,7 @@ impl OfProcessor {
 }
 
 impl Reports {
+    /// Takes reports of these processors, and forgets what all others reported.
     pub(in crate::telemetry) fn expose(&mut self, names: impl Iterator<Item = String>) {
         let mut before = std::mem::take(&mut self.of);
         for name in names {
@@ -64,6 +65,11 @@ impl Reports {
                     ..OfProcessor::default()
                 },
             });
+        }
+        for dropped in before {
+            for name in dropped.series.keys() {
+                self.lose(name);
+            }
         }
     }
 

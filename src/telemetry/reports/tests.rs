@@ -253,6 +253,21 @@ fn a_name_is_taken_as_long_as_anybody_has_it() {
 }
 
 #[test]
+fn a_processor_that_is_dropped_frees_the_names_that_only_it_had() {
+    let mut reports = reports();
+    let other_type =
+        "# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 1\nqueue_sum 1\nqueue_count 1\n";
+    assert_eq!(take(&mut reports, "a", FULL), None);
+    assert_eq!(
+        take(&mut reports, "b", other_type),
+        Some(Fault::TypeConflict)
+    );
+    reports.expose(["b".to_owned()].into_iter());
+    assert_eq!(text(&reports), "");
+    assert_eq!(take(&mut reports, "b", other_type), None);
+}
+
+#[test]
 fn a_sum_that_would_become_infinite_is_refused() {
     let mut reports = reports();
     let report = "# TYPE x_total counter\nx_total 1.7e308\n";

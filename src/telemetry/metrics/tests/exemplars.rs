@@ -37,19 +37,6 @@ fn the_exemplars_of_a_removed_processor_go_with_its_series_and_a_late_run_makes_
     };
     let (kept, removed) = (exemplars(&metrics, "ruim"), exemplars(&metrics, "bom"));
     assert!(kept > 0 && removed > 0, "{kept} {removed}");
-    let reload = |names: &[&str]| {
-        Event::ConfigReloaded(Arc::new(Reload {
-            at: samples::instant(),
-            result: ReloadResult::Applied {
-                difference: Difference::default(),
-                mode: Mode::Sequential,
-                slots: 1,
-                main: ScheduleSpec::Interval(Duration::from_mins(1)),
-                processors: names.iter().map(|name| samples::configured(name)).collect(),
-                period: None,
-            },
-        }))
-    };
     metrics.observe(&reload(&["ruim"]));
     metrics.observe(&Event::RunFinished(samples::run("bom", Outcome::Success)));
     // Back again, it has counted nothing, and nothing of before decorates it.
