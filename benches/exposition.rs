@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use orquestrador::domain::{
     Configured, CycleStart, Event, Mode, Observer as _, Outcome, OutputSpec, ProcessorName,
-    ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule, Trigger,
+    ProcessorSpec, ResourceLimits, Retry, Run, RunId, RunResult, RunStart, Schedule, ScheduleSpec,
+    Trigger,
 };
 use orquestrador::telemetry::exposition::Format;
 use orquestrador::telemetry::metrics::{Known, Metrics};
@@ -123,6 +124,7 @@ fn main() {
             .collect();
         let known = Known {
             processors: &configured,
+            main: &ScheduleSpec::Interval(Duration::from_mins(1)),
             period: None,
             mode: Mode::Sequential,
             slots: 1,

@@ -28,7 +28,7 @@ use orquestrador::cli;
 use orquestrador::config::{self, Environment, Settings};
 use orquestrador::domain::{
     CancelReason, Clock, Configured, CycleStart, Event, Instance, Mode, Observer, Observers,
-    Outcome, Run, RunId, RunResult, RunStart, Schedule, Trigger,
+    Outcome, Run, RunId, RunResult, RunStart, Schedule, ScheduleSpec, Trigger,
 };
 use orquestrador::engine::{ChildEnvironment, LiveReaders, LocalRunner, RunStop, Runner as _};
 use orquestrador::process::{self, Enforcement, Spawner};
@@ -197,6 +197,7 @@ fn assert_counted(bad: &Bad, settings: &Settings, start: Arc<RunStart>, result: 
             spec: Arc::clone(&start.spec),
             max_staleness: None,
         }],
+        main: &ScheduleSpec::Interval(Duration::from_mins(1)),
         period: None,
         mode: settings.mode,
         slots: 1,

@@ -21,6 +21,7 @@ use orquestrador::domain::{
     ResourceLimits, Restored, Retry, RunResult, RunStart, Schedule, ScheduleSpec, SkipReason,
     Timing,
 };
+use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Control, Cycles, Plan, Request, RunStop, Runner, Scheduler, Shutdown};
 use orquestrador::schedule::Cron;
 
@@ -238,6 +239,15 @@ struct Stage {
 }
 
 fn stage_after(plan: Plan, epoch: Timestamp, restored: &Restored) -> Stage {
+    stage_told(plan, epoch, restored, Vec::new())
+}
+
+fn stage_told(
+    plan: Plan,
+    epoch: Timestamp,
+    restored: &Restored,
+    mut readers: Vec<Arc<dyn Observer>>,
+) -> Stage {
     let began = Instant::now();
     let shift = Arc::new(AtomicI64::new(0));
     let seen = Arc::clone(&shift);
@@ -246,12 +256,13 @@ fn stage_after(plan: Plan, epoch: Timestamp, restored: &Restored) -> Stage {
         shifted + began.elapsed()
     });
     let ledger = Arc::new(Ledger::default());
+    readers.push(ledger.clone());
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
     let cycles = Cycles::new(
         plan,
         Sleeper,
-        Observers::new(vec![ledger.clone()]),
+        Observers::new(readers),
         (clock.clone(), |_| None),
         Arc::clone(&shutdown),
     );
@@ -743,6 +754,26 @@ async fn a_main_cycle_that_runs_on_while_nobody_shares_its_schedule_is_an_overla
     let start = epoch().as_second();
     assert_eq!(ledger.of("main").seconds(), [10, 40].map(|at| start + at));
     assert_eq!(ledger.of("main").missed, [("overrun", 2)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_after_which_nobody_shares_the_main_schedule_leaves_no_main_cycle_planned() {
+    let main = ScheduleSpec::Interval(Duration::from_hours(1));
+    let shared = plan(main.clone(), vec![spec("a", 1, Timing::default())]);
+    let board = Arc::new(StatusBoard::new(shared.clone(), epoch()));
+    let stage = stage_told(shared, epoch(), &Restored::default(), vec![board.clone()]);
+    sleep(Duration::from_secs(2)).await;
+    let end = epoch() + Duration::from_secs(1);
+    let due = end + Duration::from_hours(1);
+    assert_eq!(board.snapshot().next_start, Some(due));
+    let alone = plan(main, vec![spec("a", 1, own("0 0 1 1 *"))]);
+    let request = Request::Reload(Box::new((alone, Difference::default())));
+    stage.control.ask(request);
+    stage.settle().await;
+    let status = board.snapshot();
+    assert_eq!(status.next_start, None);
+    assert!(status.processors[0].next_start.is_some());
+    stage.stop().await;
 }
 
 #[test]

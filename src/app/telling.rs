@@ -152,13 +152,14 @@ fn metrics(
 }
 
 fn known<'a>(
-    plan: &Plan,
+    plan: &'a Plan,
     processors: &'a [Configured],
     settings: &Settings,
     clock: &Clock,
 ) -> Known<'a> {
     Known {
         processors,
+        main: &plan.main,
         period: plan.period(clock.now()),
         mode: plan.mode,
         slots: plan.own_slots(),

@@ -272,7 +272,7 @@ impl Inner {
         let is_same_plan = plan.main == *main;
         (plan.mode, plan.main) = (*mode, main.clone());
         plan.processors = processors.iter().map(|one| Arc::clone(&one.spec)).collect();
-        if !is_same_plan {
+        if !is_same_plan || plan.main_processors().is_empty() {
             self.status.next_start = None;
         }
         let mut before = std::mem::take(&mut self.status.processors);

@@ -194,6 +194,7 @@ mod tests {
         let configured = ["bom", "ruim", "depois"].map(samples::configured);
         let known = Known {
             processors: &configured,
+            main: &crate::domain::ScheduleSpec::Interval(Duration::from_mins(1)),
             period: None,
             mode: Mode::Sequential,
             slots: 1,

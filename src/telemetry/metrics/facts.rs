@@ -1,7 +1,7 @@
 //! What each fact changes. Knows every fact by name, so that a new one is a compile error here.
 
 use super::{Metrics, locked};
-use crate::domain::{Event, Observer, Schedule, Trigger};
+use crate::domain::{Event, Observer, Schedule};
 use crate::telemetry::log;
 
 impl Observer for Metrics {
@@ -19,13 +19,10 @@ impl Observer for Metrics {
             Event::ConfigReloaded(reload) => self.reloaded(reload),
             Event::CycleStarted(start) => {
                 let mut state = locked(&self.state);
-                // An interval has no next start while its cycle runs; a pattern always has one.
-                let counts_from_end = matches!(start.trigger, Trigger::Startup | Trigger::Interval);
-                let next = state.cycles.next_start.filter(|_| !counts_from_end);
                 state.cycles.started(start);
-                if start.schedule == Schedule::Main {
-                    state.cycles.next_start = next;
-                    state.processors.next_start = next;
+                // An interval has no next start while its cycle runs, whatever started it; a pattern always has one.
+                if start.schedule == Schedule::Main && state.schedules.counts_from_end() {
+                    state.main_planned(None);
                 }
             }
             Event::RunStarted(start) => {

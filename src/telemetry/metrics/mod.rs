@@ -43,7 +43,7 @@ use super::reports::{self, Fault, Reports};
 use super::traces::Account;
 use crate::domain::{
     Clock, Configured, Cycle, GroupBoard, Missed, Mode, ProcessorName, Reload, ReloadResult,
-    Report, Restored, Run, RunStart, Schedule, Totals, TraceContext,
+    Report, Restored, Run, RunStart, Schedule, ScheduleSpec, Totals, TraceContext,
 };
 
 pub(super) use self::filling::{number, pair, seconds};
@@ -61,6 +61,8 @@ pub struct Metrics {
 pub struct Known<'a> {
     /// Every processor.
     pub processors: &'a [Configured],
+    /// What makes main cycles due.
+    pub main: &'a ScheduleSpec,
     /// Shortest time between two main cycles; none under an interval.
     pub period: Option<Duration>,
     /// How cycles are run.
@@ -101,14 +103,29 @@ impl State {
     }
 
     /// Makes known what a configuration makes known.
-    fn expose(&mut self, mode: Mode, configured: &[Configured], now: Timestamp) {
+    fn expose(
+        &mut self,
+        (mode, main): (Mode, &ScheduleSpec),
+        configured: &[Configured],
+        now: Timestamp,
+    ) {
         self.cycles.expose(mode, Schedule::Main);
         let has_own = |one: &Configured| one.spec.timing.schedule.is_some();
         if configured.iter().any(has_own) {
             self.cycles.expose(mode, Schedule::Own);
         }
+        let before = self.schedules.main.replace(main.clone());
+        if before.as_ref() != Some(main) || configured.iter().all(has_own) {
+            self.main_planned(None);
+        }
         self.processors.expose(configured, now);
         self.expose_reports();
+    }
+
+    /// The next main cycle was planned, or is planned no more.
+    fn main_planned(&mut self, at: Option<Timestamp>) {
+        self.cycles.next_start = at;
+        self.processors.next_start = at;
     }
 
     /// Reports of the processors that are known are taken and served, and no others.
@@ -170,7 +187,7 @@ impl Metrics {
         state.itself.data_dir = Some(known.data_dir.clone());
         state.schedules.period = known.period;
         state.schedules.loaded_at = Some(known.now);
-        state.expose(known.mode, known.processors, known.now);
+        state.expose((known.mode, known.main), known.processors, known.now);
         drop(state);
         parts::register(&self.registries, &self.state)
     }
@@ -302,8 +319,7 @@ impl Metrics {
         if let Some(name) = processor {
             return state.processors.planned(name, Some(at));
         }
-        state.cycles.next_start = Some(at);
-        state.processors.next_start = Some(at);
+        state.main_planned(Some(at));
     }
 
     fn missed(&self, missed: &Missed) {
@@ -318,12 +334,13 @@ impl Metrics {
         if let ReloadResult::Applied {
             mode,
             slots,
+            main,
             processors,
             ..
         } = &reload.result
         {
             state.itself.slots = *slots;
-            state.expose(*mode, processors, reload.at);
+            state.expose((*mode, main), processors, reload.at);
             self.exemplars.retain(|name| state.processors.knows(name));
         }
     }

@@ -7,7 +7,7 @@ use prometheus::proto::MetricFamily;
 
 use super::super::names;
 use super::filling::{Filling, number, single, single_time};
-use crate::domain::{MissReason, Missed, Reload, ReloadResult, Schedule};
+use crate::domain::{MissReason, Missed, Reload, ReloadResult, Schedule, ScheduleSpec};
 
 /// Planned starts that never ran, in the order of [`MissReason::ALL`].
 pub(super) type MissedCounts = [u64; MissReason::ALL.len()];
@@ -27,6 +27,8 @@ pub(super) struct Schedules {
     jumps: u64,
     main_missed: MissedCounts,
     own_missed: MissedCounts,
+    /// What makes main cycles due.
+    pub(super) main: Option<ScheduleSpec>,
     /// Shortest time between two main cycles; none under an interval.
     pub(super) period: Option<Duration>,
     reloads_applied: u64,
@@ -37,6 +39,12 @@ pub(super) struct Schedules {
 }
 
 impl Schedules {
+    /// Whether main cycles are due some time after the end of the one before.
+    pub(super) fn counts_from_end(&self) -> bool {
+        let main = self.main.as_ref();
+        main.is_some_and(|main| main.interval().is_some())
+    }
+
     pub(super) fn paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
     }

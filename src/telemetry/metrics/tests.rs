@@ -2,6 +2,7 @@
 
 mod exemplars;
 mod history;
+mod plans;
 mod reports;
 
 use super::*;
@@ -20,6 +21,7 @@ fn metrics() -> Metrics {
     });
     let known = Known {
         processors: &processors,
+        main: &ScheduleSpec::Interval(Duration::from_mins(1)),
         period: None,
         mode: Mode::Sequential,
         slots: 1,
@@ -33,14 +35,22 @@ fn metrics() -> Metrics {
 
 /// These processors from now on.
 fn reload(names: &[&str]) -> Event {
+    let processors = names.iter().map(|name| samples::configured(name));
+    reload_to(
+        ScheduleSpec::Interval(Duration::from_mins(1)),
+        processors.collect(),
+    )
+}
+
+fn reload_to(main: ScheduleSpec, processors: Vec<Configured>) -> Event {
     Event::ConfigReloaded(Arc::new(Reload {
         at: samples::instant(),
         result: ReloadResult::Applied {
             difference: Difference::default(),
             mode: Mode::Sequential,
             slots: 1,
-            main: ScheduleSpec::Interval(Duration::from_mins(1)),
-            processors: names.iter().map(|name| samples::configured(name)).collect(),
+            main,
+            processors,
             period: None,
         },
     }))
