@@ -173,6 +173,7 @@ impl Observer for Notes {
             | Event::HistoryRecovered { .. }
             | Event::StraysEnded(_)
             | Event::StartPlanned { .. }
+            | Event::PlanForgotten
             | Event::StartMissed(_)
             | Event::ClockJumped { .. }
             | Event::Paused { .. }

@@ -24,6 +24,8 @@ use orquestrador::domain::{
 use orquestrador::engine::status::StatusBoard;
 use orquestrador::engine::{Control, Cycles, Plan, Request, RunStop, Runner, Scheduler, Shutdown};
 use orquestrador::schedule::Cron;
+use orquestrador::telemetry::exposition::Format;
+use orquestrador::telemetry::metrics::{Known, Metrics};
 
 const ZONE: &str = "America/New_York";
 
@@ -773,6 +775,55 @@ async fn a_reload_after_which_nobody_shares_the_main_schedule_leaves_no_main_cyc
     let status = board.snapshot();
     assert_eq!(status.next_start, None);
     assert!(status.processors[0].next_start.is_some());
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_stands_by_tells_no_start_as_planned_until_it_leads_again() {
+    let specs = vec![
+        spec("shares", 1, Timing::default()),
+        spec("own", 1, own("30 * * * *")),
+    ];
+    let plan = plan(cron("0 * * * *", "UTC"), specs);
+    let board = Arc::new(StatusBoard::new(plan.clone(), epoch()));
+    let metrics = Arc::new(Metrics::new(&[1.0]));
+    let known = Known {
+        processors: &plan.configured(epoch()),
+        main: &plan.main,
+        period: None,
+        mode: plan.mode,
+        slots: 1,
+        now: epoch(),
+        data_dir: PathBuf::from("/"),
+    };
+    metrics.expose_known(&known).expect("exposed");
+    let readers: Vec<Arc<dyn Observer>> = vec![board.clone(), metrics.clone()];
+    let stage = stage_told(plan.clone(), epoch(), &Restored::default(), readers);
+    // What board and metrics tell of the main schedule, of who shares it, and of who has its own.
+    let planned = || {
+        let status = board.snapshot();
+        let each = status.processors.iter();
+        let of_each = each.map(|one| status.next_start_of(one));
+        let told = std::iter::once(status.next_start).chain(of_each);
+        let text = metrics.render(Format::Text);
+        let gauges = text.lines().filter(|line| {
+            let is_of_cycle = line.starts_with("orquestrador_cycle_next_start_");
+            is_of_cycle || line.starts_with("orquestrador_processor_next_start_")
+        });
+        let counted = gauges.map(|line| !line.ends_with(" 0"));
+        (
+            told.map(|at| at.is_some()).collect::<Vec<_>>(),
+            counted.collect::<Vec<_>>(),
+        )
+    };
+    stage.settle().await;
+    assert_eq!(planned(), (vec![true; 3], vec![true; 3]));
+    stage.control.ask(Request::StandBy);
+    stage.settle().await;
+    assert_eq!(planned(), (vec![false; 3], vec![false; 3]));
+    stage.control.ask(Request::Lead { since: None });
+    stage.settle().await;
+    assert_eq!(planned(), (vec![true; 3], vec![true; 3]));
     stage.stop().await;
 }
 

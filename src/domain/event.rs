@@ -37,6 +37,8 @@ pub enum Event {
         /// Time until then.
         wait: Duration,
     },
+    /// Nothing is planned here any more: another instance plans.
+    PlanForgotten,
     /// A cycle begins.
     CycleStarted(Arc<CycleStart>),
     /// A run is about to be started.

@@ -80,6 +80,7 @@ impl<R: Runner> Scheduler<R> {
             (track.next, track.last) = (None, None);
             track.backlog.clear();
         }
+        self.state(&Event::PlanForgotten);
     }
 
     /// Queues the next instant of a pattern.

@@ -176,11 +176,7 @@ impl Status {
 }
 
 fn mean(total: Duration, count: u64) -> Option<Duration> {
-    (count > 0).then(|| {
-        Duration::from_secs_f64(
-            total.as_secs_f64() / f64::from(u32::try_from(count).unwrap_or(u32::MAX)),
-        )
-    })
+    total.checked_div(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// The reader that gathers [`Status`].
@@ -248,6 +244,13 @@ impl Inner {
         match processor {
             Some(name) => Some(&mut self.processor(name)?.next_start),
             None => Some(&mut self.status.next_start),
+        }
+    }
+
+    fn nothing_planned(&mut self) {
+        self.status.next_start = None;
+        for processor in &mut self.status.processors {
+            processor.next_start = None;
         }
     }
 
@@ -338,6 +341,7 @@ impl Observer for StatusBoard {
                     *next = Some(*at);
                 }
             }
+            Event::PlanForgotten => inner.nothing_planned(),
             Event::CycleStarted(start) => inner.begun(start),
             Event::StartMissed(missed) => {
                 for name in &missed.due {
@@ -369,10 +373,7 @@ impl Observer for StatusBoard {
             }
             Event::ShutdownStarted { .. } | Event::ShutdownForced { .. } => {
                 inner.status.phase = Phase::Stopping;
-                inner.status.next_start = None;
-                for processor in &mut inner.status.processors {
-                    processor.next_start = None;
-                }
+                inner.nothing_planned();
             }
             Event::Restored(restored) => {
                 for (name, state) in &restored.processors {

@@ -27,6 +27,7 @@ impl Fact {
             Event::Started(_)
             | Event::LoopTicked { .. }
             | Event::StartPlanned { .. }
+            | Event::PlanForgotten
             | Event::RunOutput { .. }
             | Event::AttemptFailed { .. }
             | Event::MetricsReported { .. }

@@ -325,6 +325,7 @@ impl Observer for Recent {
             Event::ConfigReloaded(reload) => self.reloaded(reload),
             Event::Started(_)
             | Event::StartPlanned { .. }
+            | Event::PlanForgotten
             | Event::CycleStarted(_)
             | Event::AttemptFailed { .. }
             | Event::StraysEnded(_)

@@ -306,6 +306,7 @@ impl Observer for Console {
                 self.write(&[words::history_recovered(*lost)]);
             }
             Event::LoopTicked { .. }
+            | Event::PlanForgotten
             | Event::RunOutput { .. }
             | Event::MetricsReported { .. }
             | Event::StartPlanned { .. }

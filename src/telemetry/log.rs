@@ -291,6 +291,7 @@ fn content(event: &Event) -> Option<(&'static str, Value)> {
         Event::HistoryFailed { reason, .. } => ("history_failed", json!({ "error": reason })),
         Event::HistoryRecovered { lost } => ("history_recovered", json!({ "lost_facts": lost })),
         Event::Restored(_)
+        | Event::PlanForgotten
         | Event::LoopTicked { .. }
         | Event::MetricsReported { .. }
         | Event::HistoryOperated { .. } => return None,
@@ -387,6 +388,7 @@ pub(super) fn level(event: &Event) -> Option<Level> {
         Event::LoadRead(load) if load.is_newly_missing() => Some(Level::Warn),
         Event::LoadRead(load) if load.desired != load.before => Some(Level::Info),
         Event::Restored(_)
+        | Event::PlanForgotten
         | Event::LoopTicked { .. }
         | Event::LoadRead(_)
         | Event::MetricsReported { .. }

@@ -36,7 +36,7 @@ impl Observer for Metrics {
             }
             Event::LoadRead(load) => locked(&self.state).processors.load_read(load),
             Event::CycleFinished(cycle) => self.cycle_finished(cycle),
-            Event::ShutdownStarted { .. } => {
+            Event::PlanForgotten | Event::ShutdownStarted { .. } => {
                 let mut state = locked(&self.state);
                 state.cycles.next_start = None;
                 state.processors.nothing_planned();

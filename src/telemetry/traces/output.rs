@@ -117,6 +117,7 @@ impl Observer for OutputLogs {
             | Event::Restored(_)
             | Event::LoopTicked { .. }
             | Event::StartPlanned { .. }
+            | Event::PlanForgotten
             | Event::StartMissed(_)
             | Event::LoadRead(_)
             | Event::ClockJumped { .. }
