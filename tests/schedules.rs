@@ -827,6 +827,19 @@ async fn an_instance_that_stands_by_tells_no_start_as_planned_until_it_leads_aga
     stage.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_goes_back_has_an_instance_that_stands_by_plan_nothing() {
+    let specs = vec![spec("a", 1, own("*/10 * * * * *"))];
+    let stage = stage(plan(cron("0 * * * *", "UTC"), specs), epoch());
+    stage.settle().await;
+    stage.control.ask(Request::StandBy);
+    stage.settle().await;
+    stage.jump(-3600).await;
+    sleep(Duration::from_mins(1)).await;
+    let ledger = stage.stop().await;
+    assert_eq!(ledger.of("a").seconds(), [0_i64; 0]);
+}
+
 #[test]
 fn the_freshness_objective_follows_the_longest_gap_of_a_schedule() {
     let plan = plan(ScheduleSpec::Interval(Duration::from_hours(1)), Vec::new());

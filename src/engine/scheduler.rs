@@ -264,6 +264,10 @@ impl<R: Runner> Scheduler<R> {
         self.wall = wall;
         self.state(&Event::ClockJumped { at: wall, by });
         self.instants.clear();
+        if self.is_standby {
+            // Nothing is planned, so nothing was jumped over.
+            return;
+        }
         let mut keys: Vec<_> = self
             .tracks
             .values()
