@@ -522,6 +522,78 @@ fn a_run_ends_with_its_leader_though_a_stranger_floods_its_output() {
     });
 }
 
+/// A number that has no name, and that what decodes signals by their names does not know.
+const REAL_TIME: &str = "signal.SIGRTMIN + 1";
+
+#[test]
+fn a_leader_that_a_real_time_signal_ends_has_failed_by_its_number_and_holds_up_no_later_run() {
+    let script = format!("import os, signal; os.kill(os.getpid(), {REAL_TIME})");
+    let place = followed(&script);
+
+    let finished = place.run(&["--single-run", "--log-format", "json"]);
+
+    let end = end_in(&finished, "primeiro");
+    assert_eq!(
+        (&end["outcome"], &end["reason"]),
+        (&"failure".into(), &"signal".into()),
+        "{end}"
+    );
+    assert_eq!(end["exit_code"], 128 + real_time_signal(), "{end}");
+    assert_next_succeeds_at_once(&finished);
+    finished.assert_code(1);
+    let words = format!("falhou: sinal {}", real_time_signal());
+    place.run(&["--single-run"]).assert_says(&words);
+}
+
+#[test]
+fn an_orphan_that_a_real_time_signal_ends_holds_up_neither_its_run_nor_a_later_one() {
+    let script = format!(
+        "import os, signal, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    while os.getppid() == os.getsid(0):
+        time.sleep(0.005)
+    open('morre', 'w').close()
+    os.kill(os.getpid(), {REAL_TIME})
+while not os.path.exists('morre'):
+    time.sleep(0.005)
+time.sleep(0.1)"
+    );
+    let place = followed(&script);
+
+    let finished = place.run(&["--single-run", "--log-format", "json"]);
+
+    assert_eq!(
+        end_in(&finished, "primeiro")["outcome"],
+        "success",
+        "{finished}"
+    );
+    assert_next_succeeds_at_once(&finished);
+    finished.assert_code(0);
+}
+
+fn real_time_signal() -> i32 {
+    libc::SIGRTMIN() + 1
+}
+
+/// A place in which one run of Python follows another of `true`.
+fn followed(script: &str) -> Place {
+    let short = "timeout = \"3s\"\ncarencia = \"500ms\"";
+    let config = "modo = \"sequencial\"\nem_falha = \"continuar\"\n".to_owned()
+        + &processor("primeiro", &["python3", "-S", "-E", "-c", script], short)
+        + &processor("depois", &["true"], short);
+    Place::with_config(&config)
+}
+
+#[track_caller]
+fn assert_next_succeeds_at_once(finished: &Finished) {
+    let next = end_in(finished, "depois");
+    assert_eq!(next["outcome"], "success", "{next}\n{finished}");
+    assert_took(&next, Duration::ZERO..Duration::from_secs(1));
+}
+
 const WAITS: &str =
     "echo dito; echo $$ > p; mv p pronto; until test -e pode-acabar; do sleep 0.02; done";
 

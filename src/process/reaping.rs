@@ -5,7 +5,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
@@ -51,20 +50,14 @@ pub(super) fn end_all_children() {
     }
 }
 
-/// A child that has exited and was not reaped yet, with the signal that ended it.
-pub(super) fn exited_child() -> Option<(Pid, Option<Signal>)> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::All, flags) {
-        Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid, Some(signal))),
-        Ok(WaitStatus::StillAlive) | Err(_) => None,
-        Ok(status) => status.pid().map(|pid| (pid, None)),
-    }
+/// A child that has exited and was not reaped yet, with the number of the signal that ended it.
+pub(super) fn exited_child() -> Option<(Pid, Option<i32>)> {
+    sys::exited_child().ok().flatten()
 }
 
 /// Whether any child exists, living or dead.
 pub(super) fn has_children() -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    waitid(Id::All, flags) != Err(Errno::ECHILD)
+    sys::exited_child() != Err(Errno::ECHILD)
 }
 
 /// Time since an arbitrary point, on a clock that nobody sets.

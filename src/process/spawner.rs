@@ -257,8 +257,8 @@ impl SpawnerProcess {
     }
 
     /// An orphan that our SIGKILL ended counts as its run's survivor, also when no look ever saw it alive.
-    fn reap_orphan(&mut self, pid: Pid, signal: Option<Signal>) -> io::Result<()> {
-        let process = orphans::read(pid).filter(|_| signal == Some(Signal::SIGKILL));
+    fn reap_orphan(&mut self, pid: Pid, signal: Option<i32>) -> io::Result<()> {
+        let process = orphans::read(pid).filter(|_| signal == Some(libc::SIGKILL));
         sys::reap(pid)?;
         if let Some(process) = process
             && let Some(owner) = self

@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::AtomicI32;
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid};
 
@@ -227,6 +228,21 @@ pub(super) fn ignored_signals() -> Vec<libc::c_int> {
         known && action.sa_sigaction == libc::SIG_IGN
     };
     (1..=libc::SIGRTMAX()).filter(is_ignored).collect()
+}
+
+/// A child that has exited and was not reaped yet, with the number of the signal that ended it; it is not reaped. None
+/// while all live; [`Errno::ECHILD`] when there are no children.
+pub(super) fn exited_child() -> nix::Result<Option<(Pid, Option<i32>)>> {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: an all-zero `siginfo_t` is a valid value of that plain C struct.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // nix refuses real-time signals, and what it refuses stays in front of every other child for ever.
+    // SAFETY: the pointer is to a live local of the type that waitid writes.
+    Errno::result(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) })?;
+    // SAFETY: waitid has filled in these two, or left them 0 when it found nobody.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let is_signal = matches!(info.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
+    Ok((pid != 0).then(|| (Pid::from_raw(pid), is_signal.then_some(status))))
 }
 
 /// Reaps `pid`, which has exited, and tells how it ended.
