@@ -223,7 +223,8 @@ impl Child {
             .as_ref()
             .map(|end| Duration::from_micros(end.elapsed_micros));
         let duration = elapsed.unwrap_or_else(|| self.started.elapsed());
-        let stop_duration = ladder.asked.filter(|_| end.is_some());
+        let was_signalled = end.as_ref().is_some_and(|end| end.was_signalled);
+        let stop_duration = ladder.asked.filter(|_| was_signalled);
         let stop_duration = stop_duration.map(|asked| asked.elapsed());
         if !is_told {
             told.await;
@@ -317,20 +318,11 @@ fn end_of(report: Option<&Report>) -> Option<End> {
 }
 
 fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Output) -> Finished {
-    let ending = match (ladder.ending, &end) {
-        (_, None) => Ending::Lost,
-        (Some(ending), Some(_)) => ending,
-        (
-            None,
-            Some(End {
-                signal: Some(signal),
-                ..
-            }),
-        ) => Ending::Signaled(*signal),
-        (None, Some(End { code, .. })) => Ending::Exited(code.unwrap_or_default()),
-    };
+    let ending = end
+        .as_ref()
+        .map_or(Ending::Lost, |end| ending_of(end, ladder));
     // The report of a leader that ended in time may come late, when others are being cleared beside it.
-    let needed_kill = |end: &End| end.signal == Some(libc::SIGKILL);
+    let needed_kill = |end: &End| end.was_signalled && end.signal == Some(libc::SIGKILL);
     let escalated = ladder.escalated && end.as_ref().is_none_or(needed_kill);
     let end = end.unwrap_or_default();
     Finished {
@@ -349,6 +341,15 @@ fn finished(end: Option<End>, ladder: &Ladder, duration: Duration, output: Outpu
         stop_duration: None,
         stdout: output.stdout,
         stderr: output.stderr,
+    }
+}
+
+/// What ended by itself did so, though we may have asked for its end before we heard of it.
+fn ending_of(end: &End, ladder: &Ladder) -> Ending {
+    match (ladder.ending, end.signal) {
+        (Some(ending), _) if end.was_signalled => ending,
+        (_, Some(signal)) => Ending::Signaled(signal),
+        (_, None) => Ending::Exited(end.code.unwrap_or_default()),
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct End {
     pub(super) code: Option<i32>,
     /// The signal, when one ended it.
     pub(super) signal: Option<i32>,
+    /// Whether its group was signalled while it ran.
+    pub(super) was_signalled: bool,
     /// CPU time in user mode, microseconds.
     pub(super) user_micros: u64,
     /// CPU time in the kernel, microseconds.

@@ -104,7 +104,11 @@ impl SpawnerProcess {
             asked = self.wait(PollTimeout::ZERO)?;
             match request {
                 Request::Start(start) => self.start(*start, streams)?,
-                Request::Signal { id, signal } => self.signal(id, signal)?,
+                Request::Signal { id, signal } => {
+                    // Who has ended by itself was not ended by a signal that comes after that.
+                    self.reap_all()?;
+                    self.signal(id, signal)?;
+                }
             }
         }
         self.starters.go_on();
@@ -248,6 +252,7 @@ impl SpawnerProcess {
             let elapsed_micros =
                 u64::try_from(ended.saturating_sub(run.started).as_micros()).unwrap_or(u64::MAX);
             let end = End {
+                was_signalled: run.is_ending,
                 elapsed_micros,
                 ..sys::reap(pid)?
             };

@@ -500,6 +500,72 @@ fn a_spawner_that_hangs_makes_runs_fail_with_that_reason_and_does_not_keep_the_s
     place.assert_nothing_is_alive();
 }
 
+/// Tells its pid and ends well as soon as it may, long before its timeout. Every attempt leaves a line.
+const ENDS_WHEN_TOLD: &str = "echo x >> tentativas; echo $$ > p; mv p pronto; \
+    until test -e pode-acabar; do sleep 0.02; done";
+
+/// Has `stopped` hear nothing of the end of a run, which comes before its timeout, until that has passed.
+fn assert_own_end_is_told_though_it_is_heard_late(
+    stopped: impl Fn(&Running) -> Pid,
+    state_at_the_end: impl Fn(&str) -> bool,
+) {
+    let more = "timeout = \"3s\"\ntentativas = 2\nespera = \"10ms\"";
+    let place = Place::with_config(&processor("breve", &["sh", "-c", ENDS_WHEN_TOLD], more));
+    let began = now();
+    let running = place
+        .program(&["--single-run", "--log-format", "json"])
+        .start();
+    place.wait_for_file("pronto");
+    let stat = format!("/proc/{}/stat", place.read("pronto").trim());
+
+    let deaf = stopped(&running);
+    kill(deaf, Signal::SIGSTOP).unwrap();
+    place.write("pode-acabar", "");
+    wait_until("the end of the program", LIMIT, || {
+        let state = fs::read_to_string(&stat).unwrap_or_default();
+        state_at_the_end(&state).then_some(())
+    });
+    let ended = began.elapsed();
+    assert!(ended < Duration::from_secs(3), "too slow: {ended:?}");
+    // The timeout begins with the process, and that it has passed shows in time only.
+    pause(Duration::from_millis(3500));
+    kill(deaf, Signal::SIGCONT).unwrap();
+    let finished = running.wait();
+
+    assert_eq!(finished.outcome("breve"), ("success".into(), String::new()));
+    assert_eq!(place.read("tentativas"), "x\n", "{finished}");
+    finished.assert_code(0);
+}
+
+#[test]
+fn a_run_that_ended_by_itself_is_no_timeout_though_the_orchestrator_hears_of_it_late() {
+    assert_own_end_is_told_though_it_is_heard_late(Running::pid, str::is_empty);
+}
+
+#[test]
+fn a_signal_that_comes_when_the_program_has_ended_makes_no_timeout_of_its_end() {
+    let spawner = |running: &Running| {
+        let [spawner] = children(running.pid())[..] else {
+            panic!("not one spawner: {:?}", children(running.pid()))
+        };
+        spawner
+    };
+    assert_own_end_is_told_though_it_is_heard_late(spawner, |stat| stat.contains(") Z "));
+}
+
+#[test]
+fn a_program_that_ends_well_when_its_timeout_ends_it_has_timed_out_all_the_same() {
+    let obeys = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
+    let more = "timeout = \"1s\"";
+    let place = Place::with_config(&processor("obedece", &["sh", "-c", obeys], more));
+
+    let finished = place.run(SINGLE_JSON);
+
+    let expected = ("timeout".into(), "timeout".into());
+    assert_eq!(finished.outcome("obedece"), expected);
+    finished.assert_code(1);
+}
+
 /// As process 1 of a container: orphans come to it that nobody else will ever reap.
 #[test]
 fn as_process_1_it_reaps_what_it_adopts_and_ends_in_order() {
