@@ -1,7 +1,5 @@
 //! What the program says of itself, and in which zone it reads the clock.
 
-use std::io;
-
 use jiff::tz::TimeZone;
 use tracing::Level;
 use tracing_subscriber::Layer as _;
@@ -9,8 +7,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::cli::stderr_line;
 use crate::config::Environment;
+use crate::telemetry::detached::Detached;
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::traces::Traces;
 
@@ -25,16 +23,21 @@ pub(super) fn local_zone(environment: &Environment) -> TimeZone {
         .unwrap_or(TimeZone::UTC)
 }
 
-/// Diagnostics of our own go to standard error, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
+/// Diagnostics of our own go to `errors`, warnings and worse unless `RUST_LOG` says otherwise. Spans do not
 /// depend on it, nor do the counts, which are handed back.
-pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) -> LogCounts {
+pub(super) fn init_tracing(
+    traces: Option<&Traces>,
+    environment: &Environment,
+    errors: &Detached,
+) -> LogCounts {
     let counts = LogCounts::default();
     let filter = environment
         .get("RUST_LOG")
         .and_then(|text| text.parse::<Targets>().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    let writer = errors.clone();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(move || writer.clone())
         .with_target(true)
         .with_filter(filter);
     let subscriber = tracing_subscriber::registry()
@@ -45,7 +48,7 @@ pub(super) fn init_tracing(traces: Option<&Traces>, environment: &Environment) -
         None => subscriber.try_init(),
     };
     if let Err(error) = installed {
-        stderr_line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
+        errors.line(&format!("⚠️  diagnósticos internos indisponíveis: {error}"));
     }
     counts
 }

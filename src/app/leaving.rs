@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::stderr_line;
 use crate::config::Settings;
 use crate::history;
+use crate::telemetry::detached::Detached;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a push may take, all of it.
@@ -21,24 +21,24 @@ pub(super) fn is_wanted(settings: &Settings) -> bool {
     !settings.dry_run && (settings.metrics_file.is_some() || settings.pushgateway.is_some())
 }
 
-/// Writes and pushes what is asked for. A failure is told and changes nothing else.
-pub(super) async fn leave(settings: &Settings, metrics: Arc<Metrics>) {
+/// Writes and pushes what is asked for. A failure is told in `errors` and changes nothing else.
+pub(super) async fn leave(settings: &Settings, metrics: Arc<Metrics>, errors: &Detached) {
     if !is_wanted(settings) {
         return;
     }
-    let settings = settings.clone();
-    let leaving = tokio::task::spawn_blocking(move || write(&settings, &metrics));
+    let (settings, told) = (settings.clone(), errors.clone());
+    let leaving = tokio::task::spawn_blocking(move || write(&settings, &metrics, &told));
     if let Err(error) = leaving.await {
-        stderr_line(&format!("⚠️  métricas: {error}"));
+        errors.line(&format!("⚠️  métricas: {error}"));
     }
 }
 
-fn write(settings: &Settings, metrics: &Metrics) {
+fn write(settings: &Settings, metrics: &Metrics, errors: &Detached) {
     let text = metrics.render_lasting(|counted| {
         let summed = history::add_totals(&settings.instance_dir(), counted);
         summed
             .inspect_err(|error| {
-                stderr_line(&format!(
+                errors.line(&format!(
                     "⚠️  métricas: as somas dos ciclos anteriores faltam: {error}"
                 ));
             })
@@ -47,7 +47,7 @@ fn write(settings: &Settings, metrics: &Metrics) {
     if let Some(path) = &settings.metrics_file
         && let Err(error) = replace(path, &text)
     {
-        stderr_line(&format!(
+        errors.line(&format!(
             "⚠️  métricas: {} não pode ser gravado: {error}",
             path.display()
         ));
@@ -55,7 +55,7 @@ fn write(settings: &Settings, metrics: &Metrics) {
     if let Some(url) = &settings.pushgateway
         && let Err(error) = push(url, text)
     {
-        stderr_line(&format!(
+        errors.line(&format!(
             "⚠️  métricas: o envio ao Pushgateway falhou: {error}"
         ));
     }

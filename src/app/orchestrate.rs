@@ -1,5 +1,6 @@
 //! The life of the orchestrator: lock, spawner, telemetry, HTTP, cycles; and back in the opposite order.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,10 +29,12 @@ use crate::process::{self, Enforcement, Spawner, SpawnerLink};
 use crate::records::{self, Access};
 use crate::signals::{self, EarlyHangups};
 use crate::telemetry::backlog_of;
+use crate::telemetry::console;
+use crate::telemetry::detached::Detached;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::trace_of;
 
-/// Whoever reads standard output may take this long for what is still to be read at the end.
+/// Whoever reads standard output, and standard error, may take this long for what is still to be read at the end.
 const LINES: Duration = Duration::from_secs(1);
 
 /// What is left of file operations and the like may take this long at the end.
@@ -45,10 +48,14 @@ pub(super) fn run(loaded: Loaded, flags: Flags, environment: &Environment) -> Ex
     match prepare_and_run(loaded, flags, environment) {
         Ok(exit) => exit,
         Err(error) => {
-            stderr_line(&format!("❌ {error:#}"));
+            stderr_line(&words(&error));
             Exit::Usage
         }
     }
+}
+
+fn words(error: &anyhow::Error) -> String {
+    format!("❌ {error:#}")
 }
 
 fn prepare_and_run(
@@ -75,6 +82,7 @@ fn prepare_and_run(
     let history = recording::open(&loaded.settings, &clock)?;
     let said = history.iter().flat_map(|history| &history.warnings);
     loaded.warnings.extend(said.cloned());
+    let errors = Detached::new(io::stderr(), console::lost_lines)?;
     let web = listening::runtime(&loaded.settings)?;
     // One thread is enough: the work is done by the children.
     let runtime = runtime::Builder::new_current_thread()
@@ -96,12 +104,17 @@ fn prepare_and_run(
         link,
         early,
     };
-    let exit = runtime.block_on(live(parts, web.as_ref().map(Runtime::handle)));
+    let exit = runtime.block_on(live(parts, web.as_ref().map(Runtime::handle), &errors));
     // What hangs in the system, the resolution of a collector's name for one, holds nobody.
     for runtime in [Some(runtime), web].into_iter().flatten() {
         runtime.shutdown_timeout(LEFTOVERS);
     }
-    exit
+    let exit = exit.unwrap_or_else(|error| {
+        errors.line(&words(&error));
+        Exit::Usage
+    });
+    errors.finish(LINES);
+    Ok(exit)
 }
 
 /// How runs are bounded, if any is.
@@ -125,8 +138,8 @@ struct Parts {
     early: EarlyHangups,
 }
 
-/// `web` is where HTTP is answered; none when nobody is to listen.
-async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
+/// `web` is where HTTP is answered; none when nobody is to listen. `errors` is standard error.
+async fn live(parts: Parts, web: Option<&Handle>, errors: &Detached) -> anyhow::Result<Exit> {
     let Parts {
         loaded,
         reloader,
@@ -137,7 +150,7 @@ async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
         early,
     } = parts;
     let (settings, environment) = (&loaded.settings, &reloader.environment);
-    let exporting = traced::begin(settings, environment, &clock)?;
+    let exporting = traced::begin(settings, environment, &clock, errors.clone())?;
     let (spawner, strays) = Spawner::attach(link)?;
     let shutdown = Arc::new(Shutdown::default());
     let (control, requests) = Control::new();
@@ -158,7 +171,7 @@ async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
     tokio::spawn(tell_of_strays(strays, observers.clone()));
     let mut runner = running::runner(&loaded, environment, &spawner, (&clock, told.live_output));
     runner.environment.keeps_trace_state = exporting.parent.is_some();
-    let watch = stop_without_spawner(&spawner, &shutdown);
+    let watch = stop_without_spawner(&spawner, &shutdown, errors.clone());
     let (runner, group, specs) = distribution::join(
         settings,
         told.group,
@@ -191,7 +204,7 @@ async fn live(parts: Parts, web: Option<&Handle>) -> anyhow::Result<Exit> {
         http,
     };
     open.close(settings.telemetry_shutdown).await;
-    leaving::leave(settings, metrics).await;
+    leaving::leave(settings, metrics, errors).await;
     told.lines.finish(LINES);
     if lost_spawner {
         return Ok(Exit::Failed);
@@ -238,7 +251,7 @@ impl Open {
     async fn close(self, telemetry: Duration) {
         let recorded = async {
             if let Some(recorder) = self.recorder {
-                recording::finish(recorder).await;
+                recording::finish(recorder, &self.exporting.errors).await;
             }
         };
         tokio::join!(self.spawner.close(), recorded);
@@ -257,13 +270,16 @@ async fn tell_of_strays(mut strays: UnboundedReceiver<Escaped>, observers: Obser
 }
 
 /// Without a spawner no run can start any more: that is the end, and not a quiet one.
-fn stop_without_spawner(spawner: &Spawner, shutdown: &Arc<Shutdown>) -> JoinHandle<()> {
+fn stop_without_spawner(
+    spawner: &Spawner,
+    shutdown: &Arc<Shutdown>,
+    errors: Detached,
+) -> JoinHandle<()> {
     let (gone, shutdown) = (spawner.gone().clone(), Arc::clone(shutdown));
     tokio::spawn(async move {
         gone.cancelled().await;
-        stderr_line(
-            "❌ o processo que inicia os outros terminou; o orquestrador não pode continuar",
-        );
+        errors
+            .line("❌ o processo que inicia os outros terminou; o orquestrador não pode continuar");
         shutdown.request("perda do iniciador");
     })
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::stderr_line;
 use crate::config::Settings;
 use crate::domain::{Clock, Event, Observers, Restored};
 use crate::engine::{Record, Recording};
 use crate::history::{History, HistoryError, Recorder, Retention};
 use crate::process;
+use crate::telemetry::detached::Detached;
 
 /// Time that writing the rest may take at the end.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -62,9 +62,9 @@ pub(super) fn record(recorder: Recorder) -> Record {
     })
 }
 
-/// Waits until all is written, a bounded time.
-pub(super) async fn finish(recorder: Recorder) {
+/// Waits until all is written, a bounded time; says in `errors` when it is not.
+pub(super) async fn finish(recorder: Recorder, errors: &Detached) {
     if !recorder.close(SHUTDOWN).await {
-        stderr_line("⚠️  o histórico não foi gravado por inteiro: o disco não responde");
+        errors.line("⚠️  o histórico não foi gravado por inteiro: o disco não responde");
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn begin(
     let announcer = announcer.map(|announcer| Arc::new(announcer) as Arc<dyn Observer>);
     let first = first.into_iter().chain(shown.clone()).chain(output);
     let first = first.chain(announcer);
-    let (lines, log) = lines(settings, clock, zone)?;
+    let (lines, log) = lines(settings, (clock, zone), &exporting.errors)?;
     metrics.count_lost_lines(lines.lost.clone());
     let observers = Observers::new(first.chain([log]).collect());
     let live_output = live_output(settings, &observers, shown);
@@ -168,18 +168,19 @@ fn known<'a>(
     }
 }
 
-/// Standard output, and the reader that writes to it.
+/// Standard output, which counts lost lines together with `errors`, and the reader that writes to it.
 fn lines(
     settings: &Settings,
-    clock: &Clock,
-    zone: &TimeZone,
+    (clock, zone): (&Clock, &TimeZone),
+    errors: &Detached,
 ) -> io::Result<(Detached, Arc<dyn Observer>)> {
     let (format, now) = (settings.log_format, clock.clone());
     let lost = move |lines| match format {
         LogFormat::Console => console::lost_lines(lines),
         LogFormat::Json => log::lost_lines(now.now(), lines),
     };
-    let lines = Detached::new(io::stdout(), lost)?;
+    let mut lines = Detached::new(io::stdout(), lost)?;
+    lines.lost = errors.lost.clone();
     let sink = Box::new(lines.clone());
     let log: Arc<dyn Observer> = match format {
         LogFormat::Console => Arc::new(Console::new(

@@ -12,6 +12,7 @@ use super::diagnostics::init_tracing;
 use crate::config::{Environment, Settings};
 use crate::domain::{Clock, Mask, contract};
 use crate::engine::Relate;
+use crate::telemetry::detached::Detached;
 use crate::telemetry::log_counts::LogCounts;
 use crate::telemetry::traces::output::OutputLogs;
 use crate::telemetry::traces::{self, RemoteParent, TraceError, Traces};
@@ -26,22 +27,26 @@ pub(super) struct Exporting {
     /// What a single run continues.
     pub(super) parent: Option<RemoteParent>,
     pub(super) log_counts: LogCounts,
+    /// Standard error.
+    pub(super) errors: Detached,
 }
 
-/// Begins what the settings and the environment ask for. Diagnostics are heard from here on.
+/// Begins what the settings and the environment ask for. Diagnostics are heard from here on, on `errors`.
 pub(super) fn begin(
     settings: &Settings,
     environment: &Environment,
     clock: &Clock,
+    errors: Detached,
 ) -> Result<Exporting, TraceError> {
     let traces = start(environment, clock)?;
-    let log_counts = init_tracing(traces.as_ref(), environment);
+    let log_counts = init_tracing(traces.as_ref(), environment, &errors);
     let parent = parent(settings, environment).filter(|_| traces.is_some());
     Ok(Exporting {
         output: output(settings, environment, clock)?,
         traces,
         parent,
         log_counts,
+        errors,
     })
 }
 

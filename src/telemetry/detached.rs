@@ -1,8 +1,8 @@
 //! A writer that never waits: a thread of its own passes on what is written. What nobody takes in time is dropped, counted
 //! and told. Refuses to know what is written.
 //!
-//! Standard output is somebody else's pipe. When its reader stops reading, an ordinary write waits for ever, and with it
-//! everything that has something to say. (tracing-appender bounds lines, not bytes, and prints to the same stuck output at
+//! Standard output and standard error are somebody else's pipes. When their reader stops reading, an ordinary write waits
+//! for ever, and with it everything that has something to say. (tracing-appender bounds lines, not bytes, and prints to the same stuck output at
 //! its end.)
 
 use std::io::{self, Write};
@@ -83,6 +83,11 @@ impl Detached {
         })
     }
 
+    /// Writes a line.
+    pub fn line(&self, text: &str) {
+        self.take(format!("{text}\n").as_bytes());
+    }
+
     /// Waits until everything was taken, but not longer than `limit`.
     pub fn finish(&self, limit: Duration) {
         let mut queue = self.shared.queue();
@@ -94,10 +99,8 @@ impl Detached {
                 .wait_timeout_while(queue, limit, |queue| !queue.has_ended),
         );
     }
-}
 
-impl Write for Detached {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn take(&self, bytes: &[u8]) {
         let mut queue = self.shared.queue();
         if queue.text.len() + bytes.len() > MOST {
             let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
@@ -115,6 +118,12 @@ impl Write for Detached {
                 self.shared.changed.notify_all();
             }
         }
+    }
+}
+
+impl Write for Detached {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.take(bytes);
         Ok(bytes.len())
     }
 

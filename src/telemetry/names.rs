@@ -127,7 +127,7 @@ families! { OURS, "orquestrador_":
     OTLP_CAPACITY = Gauge "otlp_queue_capacity_spans" [] "Spans that may wait; 0 when no endpoint is configured.";
     OTLP_LAST_SUCCESS = Gauge "otlp_last_export_success_timestamp_seconds" [] "When the collector last took spans, 0 if never.";
     LOG_MESSAGES = Counter "log_messages_total" [level] "Facts and diagnostics of level info and above, counted before any filter.";
-    LOG_LINES_LOST = Counter "log_lines_lost_total" [] "Lines of standard output that nobody took in time.";
+    LOG_LINES_LOST = Counter "log_lines_lost_total" [] "Lines of standard output and standard error that nobody took in time.";
     HTTP_REQUESTS = Counter "http_requests_total" [code handler] "HTTP requests answered, by matched route.";
     HTTP_DURATION = Histogram "http_request_duration_seconds" [handler] "From a request to its answer, by matched route.";
     HTTP_CONNECTIONS = Gauge "http_connections" [] "HTTP connections that are open.";

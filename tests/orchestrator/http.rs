@@ -728,3 +728,40 @@ fn a_console_that_is_stuck_holds_up_nothing_and_what_it_missed_is_counted() {
     ended.assert_code(0);
     ended.assert_says("linhas perdidas");
 }
+
+#[test]
+fn a_standard_error_that_is_stuck_holds_up_no_cycle_and_no_stop() {
+    // What is refused for the same reason as before is not told again.
+    let bad = "echo x >> contas; case $(wc -l < contas) in *[02468]) echo nada;; \
+        *) printf '# TYPE y_total counter\\ny_total NaN\\n';; esac > \"$ORQUESTRADOR_METRICS_FILE\"";
+    let place = Place::with_config(&format!(
+        "intervalo = \"200ms\"\n{}",
+        processor("ruim", &["sh", "-c", bad], "")
+    ));
+    let mut running = place.service(&[]);
+    running.wait_for_cycles(1);
+    running.stall_stderr(true);
+    running.stall_stdout(true);
+    let before = running.status()["ciclos_executados"].as_u64().unwrap();
+
+    running.wait_for_cycles(before + 5);
+    running.signal(Signal::SIGTERM);
+    wait_until("the end of the program", Duration::from_secs(8), || {
+        running.has_ended().then_some(())
+    });
+    running.stall_stderr(false);
+    running.stall_stdout(false);
+    running.wait().assert_code(0);
+}
+
+#[test]
+fn what_is_said_on_standard_error_is_there_when_the_program_has_ended() {
+    let bad = "echo nada > \"$ORQUESTRADOR_METRICS_FILE\"";
+    let place = Place::with_config(&processor("ruim", &["sh", "-c", bad], ""));
+
+    let finished = place.run(&["--single-run", "--arquivo-metricas", "nao/ha/metricas.prom"]);
+
+    finished.assert_complains("metrics of a processor were refused");
+    finished.assert_complains("não pode ser gravado");
+    finished.assert_code(0);
+}

@@ -5,9 +5,9 @@ mod dice;
 mod processes;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -357,6 +357,30 @@ impl Running {
     /// Reads its stdout no more, or again; our end stays open.
     pub(crate) fn stall_stdout(&self, stalled: bool) {
         self.stdout.stalled.store(stalled, Ordering::Relaxed);
+    }
+
+    /// Reads its stderr no more, or again. Stalled, it is full to the last byte.
+    pub(crate) fn stall_stderr(&self, stalled: bool) {
+        self.stderr.stalled.store(stalled, Ordering::Relaxed);
+        if stalled {
+            let path = format!("/proc/{}/fd/2", self.pid());
+            let mut options = fs::OpenOptions::new();
+            // Opened anew, so that the program's own writes go on waiting.
+            let mut pipe = options
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(path)
+                .unwrap();
+            let mut full_looks = 0;
+            // The reader takes once more what is there before it stalls.
+            wait_until("a full pipe", LIMIT, || {
+                let is_full = pipe.write(b"\n").is_err();
+                full_looks = if is_full { full_looks + 1 } else { 0 };
+                while pipe.write(&[b'\n'; 4096]).is_ok() {}
+                while pipe.write(b"\n").is_ok() {}
+                (full_looks > 10).then_some(())
+            });
+        }
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
