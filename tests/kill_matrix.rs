@@ -416,6 +416,41 @@ fn a_spawner_without_descriptors_to_spare_fails_the_starts_that_need_them_and_go
 }
 
 #[test]
+fn a_spawner_with_room_for_one_of_two_descriptors_keeps_none_of_a_start_that_fails() {
+    let place = Place::new();
+    let config = "agenda = \"0 0 1 1 *\"\n".to_owned() + &processor("breve", &["true"], "");
+    place.write("orquestrador.toml", config);
+    let running = service(&place);
+    let spawner = wait_until("the spawner", LIMIT, || {
+        children(running.pid()).first().copied()
+    });
+    scrape(&running);
+    let open = || {
+        let folder = std::fs::read_dir(format!("/proc/{spawner}/fd")).unwrap();
+        let numbers = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        numbers
+            .map(|number| number.parse::<usize>().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = open();
+    let first_free = (0..=before.len())
+        .find(|number| !before.contains(number))
+        .unwrap();
+    let soft = format!("--nofile={}:", first_free + 1);
+    let set = command("prlimit")
+        .args([&soft, "--pid", &spawner.to_string()])
+        .status();
+    assert!(set.unwrap().success());
+
+    running.signal(Signal::SIGUSR1);
+    let end = wait_for_end(&running, "breve");
+
+    assert_eq!(end["outcome"], "error", "{end}");
+    assert_eq!(open().len(), before.len());
+    running.stop().assert_code(0);
+}
+
+#[test]
 fn a_stop_ends_a_start_that_hangs_as_cancelled() {
     let place = Place::new();
     let (script, holder) = held_script(&place);

@@ -129,11 +129,15 @@ pub(super) fn receive(socket: &mut UnixStream) -> io::Result<Option<(Request, Ve
         return Ok(None);
     }
     let mut streams = Vec::new();
+    let is_cut = message.flags.contains(MsgFlags::MSG_CTRUNC);
     // Without room for more descriptors they do not come, and this start fails, but nothing else.
     for part in message.cmsgs().into_iter().flatten() {
         if let ControlMessageOwned::ScmRights(descriptors) = part {
             streams.extend(descriptors.into_iter().map(sys::own));
         }
+    }
+    if is_cut {
+        drop(sys::received_alone(&control));
     }
     let mut body = vec![0; body_length(header)?];
     socket.read_exact(&mut body)?;

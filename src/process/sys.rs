@@ -306,6 +306,18 @@ pub(super) fn own(descriptor: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
+/// The one descriptor that came of two, as there was no room for the other: of such a message nix gives nothing, though the
+/// kernel has made that one.
+pub(super) fn received_alone(control: &[u8]) -> Option<OwnedFd> {
+    let size = u32::try_from(size_of::<RawFd>()).ok()?;
+    // SAFETY: CMSG_LEN only computes.
+    let (start, end) = unsafe { (libc::CMSG_LEN(0) as usize, libc::CMSG_LEN(size) as usize) };
+    // A header begins with its length (cmsg(3)); the kernel writes none when nothing came.
+    let length = usize::from_ne_bytes(*control.first_chunk()?);
+    let descriptor = control.get(start..end).filter(|_| length >= end)?;
+    Some(own(RawFd::from_ne_bytes(*descriptor.first_chunk()?)))
+}
+
 /// Lets go of the pages of code that only the start needed: most of an idle daemon's resident memory. Those that are needed
 /// again are found in the page cache.
 pub fn let_go_of_code() {
