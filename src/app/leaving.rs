@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::config::Settings;
 use crate::history;
 use crate::telemetry::detached::Detached;
@@ -13,6 +15,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long a push may take, all of it.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long all of it may take, with a disk that does not answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The group's job (`instance` is the host's name).
 const JOB: &str = "orquestrador_single";
 
@@ -28,8 +32,13 @@ pub(super) async fn leave(settings: &Settings, metrics: Arc<Metrics>, errors: &D
     }
     let (settings, told) = (settings.clone(), errors.clone());
     let leaving = tokio::task::spawn_blocking(move || write(&settings, &metrics, &told));
-    if let Err(error) = leaving.await {
-        errors.line(&format!("⚠️  métricas: {error}"));
+    match timeout(TIMEOUT, leaving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => errors.line(&format!("⚠️  métricas: {error}")),
+        Err(_) => errors.line(&format!(
+            "⚠️  métricas: nem gravadas nem enviadas em {} s; o disco responde?",
+            TIMEOUT.as_secs()
+        )),
     }
 }
 

@@ -75,11 +75,13 @@ impl<R: Runner> Cycles<R> {
                 wait,
             });
             tokio::select! {
-                () = sleep(wait) => total = Some(sum),
+                // Also a wait of nothing begins no attempt that would be cancelled at once.
+                biased;
                 () = stop.requested.cancelled() => {
                     sum.outcome = Outcome::Cancellation(stop.reason);
                     return whole(sum, attempts, began.elapsed());
                 }
+                () = sleep(wait) => total = Some(sum),
             }
         }
     }
