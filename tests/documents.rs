@@ -513,6 +513,24 @@ fn a_report_is_named_by_the_version_and_the_time_and_replaces_the_one_before() {
     );
 }
 
+#[test]
+fn a_replaced_report_that_cannot_be_removed_undoes_nothing_and_is_told() {
+    let place = Place::with_examples();
+    place.run_versions();
+    let old = place.files("relatorios").remove(0);
+    std::fs::remove_file(&old).unwrap();
+    // No file can be removed there.
+    std::fs::create_dir(&old).unwrap();
+    place.command(&["marcar", "versao", "1", "processar"]);
+    let (report, _, err) = place.run_versions();
+    assert_eq!((report.done, report.taken), (1, 0), "{err}");
+    assert!(
+        err.contains("o relatório substituído não foi removido")
+            && err.contains(old.file_name().unwrap().to_str().unwrap()),
+        "{err}"
+    );
+}
+
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }

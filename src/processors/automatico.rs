@@ -108,6 +108,12 @@ fn process(
         let store =
             |records: &mut dyn Records| records.store_comparison(claim, &rows, &report, now);
         let stored = stage(metrics, "save", || metrics.request("store", records, store))?;
+        for left in stored.left {
+            voice.warn(format_args!(
+                "aviso: {}: o relatório substituído não foi removido: {left}",
+                version.label()
+            ));
+        }
         done.report = Some(stored.report);
     }
     context.metrics.modifications(&comparison);

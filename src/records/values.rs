@@ -231,6 +231,8 @@ pub struct StoredComparison {
     pub removed: usize,
     /// Where a person finds the report: a path or an address.
     pub report: String,
+    /// Replaced reports that could not be removed, each with its reason, in Portuguese.
+    pub left: Vec<String>,
 }
 
 /// The collections that people look at.

@@ -65,7 +65,7 @@ impl DirectusRecords {
         }
         let expected = modifications.len();
         let total = self.at_the_end(|records| {
-            records.clear_reports(claim, old, &file);
+            stored.left = records.clear_reports(claim, old, &file);
             records.read_back(MODIFICATIONS, claim, expected)
         });
         stored.total = total?;
@@ -180,7 +180,7 @@ impl DirectusRecords {
 
     /// Removes the report that was replaced, and those of runs that did not come to their end. What cannot be removed
     /// undoes nothing: the results are stored.
-    fn clear_reports(&mut self, claim: &Claim, old: Option<FileId>, file: &FileId) {
+    fn clear_reports(&mut self, claim: &Claim, old: Option<FileId>, file: &FileId) -> Vec<String> {
         let left = self.reports_of(&claim.id).unwrap_or_default();
         let mut gone: Vec<FileId> = left
             .into_iter()
@@ -188,11 +188,11 @@ impl DirectusRecords {
             .filter(|left| left != file)
             .collect();
         gone.dedup();
-        for file in gone {
-            if let Err(failure) = self.remove_file(&file) {
-                tracing::warn!(%failure, file = file.0, "a report that was replaced is still there");
-            }
-        }
+        let left = gone.into_iter().filter_map(|file| {
+            let failure = self.remove_file(&file).err()?;
+            Some(format!("{}: {failure}", file.0))
+        });
+        left.collect()
     }
 
     /// The files that are reports of ours of a version.

@@ -211,7 +211,7 @@ impl Records for EmbeddedRecords {
                 if let Some(old) = replaced
                     && let Err(error) = self.files.remove(&old)
                 {
-                    tracing::warn!(%error, file = old, "a report that was replaced is still there");
+                    stored.left.push(error.to_string());
                 }
                 stored.report = self.files.shown(&name);
                 Ok(stored)
